@@ -1,0 +1,82 @@
+//! Large objects: block runs of their own.
+
+use crate::{
+    arena::Arena,
+    error::Exhausted,
+    region::Birth,
+    sweep::{SweepVisitor, Swept},
+    sync::Ordering::Relaxed,
+    units::{BLOCK_BYTES, BlockId, Side},
+};
+use std::ptr::NonNull;
+
+/// What a large object is.
+#[derive(Clone, Copy, Debug)]
+pub struct LargeSpec {
+    /// Bytes of the object; its run is the next multiple of [`BLOCK_BYTES`].
+    pub bytes: usize,
+    /// As in [`BinSpec`](crate::BinSpec).
+    pub tag: *const (),
+    /// Whether the dead object is shown to the sweep's visitor.
+    pub drops: bool,
+}
+
+impl Arena {
+    /// Takes a run of blocks for one object, aligned to a block.
+    ///
+    /// `init` makes the memory a valid object before any sweep can meet it. With [`Birth::Black`] the object is marked
+    /// in the bitmap `filling`. The run counts as swept.
+    ///
+    /// # Errors
+    ///
+    /// [`Exhausted`] when there is no such run.
+    pub fn alloc_large(
+        &self,
+        spec: LargeSpec,
+        birth: Birth,
+        filling: Side,
+        init: impl FnOnce(NonNull<u8>),
+    ) -> Result<NonNull<u8>, Exhausted> {
+        let blocks = spec.bytes.div_ceil(BLOCK_BYTES).max(1);
+        let head = self.take_blocks(blocks)?;
+        self.reservation().record(head).init_large(spec.tag, blocks * BLOCK_BYTES, blocks, spec.drops);
+        for index in head.index() + 1..head.index() + blocks {
+            self.reservation().record(BlockId(index as u32)).init_tail();
+        }
+        let cell = self.reservation().block_start(head);
+        init(cell);
+        if birth == Birth::Black {
+            self.marks(filling).try_mark(cell.as_ptr());
+        }
+        self.large_blocks.fetch_add(blocks as u64, Relaxed);
+        self.large_allocated.fetch_add(1, Relaxed);
+        // Last: from here on a turn of the bitmaps makes the object subject to the sweep.
+        self.large.lock().full.push(head, self.reservation());
+        Ok(cell)
+    }
+
+    /// Sweeps one large object. `None` when none is left.
+    pub fn sweep_one_large(&self, visitor: &mut dyn SweepVisitor) -> Option<Swept> {
+        let (head, side) = {
+            let mut lists = self.large.lock();
+            (lists.unswept.pop(self.reservation())?, lists.live)
+        };
+        let cell = self.reservation().block_start(head);
+        let swept = if self.marks(side).is_marked(cell.as_ptr()) {
+            self.large.lock().full.push(head, self.reservation());
+            Swept::Full
+        } else {
+            let record = self.reservation().record(head);
+            if record.drops() {
+                visitor.dead(record.tag(), cell);
+            }
+            let blocks = record.run_blocks();
+            self.large_blocks.fetch_sub(blocks as u64, Relaxed);
+            self.large_freed.fetch_add(1, Relaxed);
+            self.give_blocks(head, blocks);
+            Swept::Empty
+        };
+        self.note_swept();
+        Some(swept)
+    }
+}
