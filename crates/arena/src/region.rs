@@ -82,7 +82,11 @@ impl Arena {
     pub fn next_region(&self, bin: &Bin, claim: &mut Claim, birth: Birth) -> Option<Region> {
         let block = claim.block?;
         let live = self.reservation().marks(claim.side);
-        let first = next_cell(bin, live, block, claim.next_cell, CellKind::Free)?;
+        let Some(first) = next_cell(bin, live, block, claim.next_cell, CellKind::Free) else {
+            // So that the block is filed as full, and not claimed again for nothing.
+            claim.next_cell = bin.cell_count();
+            return None;
+        };
         let end = next_cell(bin, live, block, first, CellKind::Live).unwrap_or(bin.cell_count());
         claim.next_cell = end;
         if birth == Birth::Black {

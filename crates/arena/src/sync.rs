@@ -36,6 +36,12 @@ pub use imp::MutexGuard;
 #[derive(Debug)]
 pub struct Mutex<T>(imp::Mutex<T>);
 
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Mutex<T> {
+        Mutex::new(T::default())
+    }
+}
+
 impl<T> Mutex<T> {
     /// A lock around `value`.
     pub fn new(value: T) -> Mutex<T> {

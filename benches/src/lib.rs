@@ -1,0 +1,1 @@
+//! Criterion benchmarks of mudlark live in `benches/`; run them with `cargo bench -p mudlark-benches`.

@@ -1,0 +1,176 @@
+//! Allocation's slow path, as a story: pay, next hole, swept block, sweep one, fresh block, reclaim, give up.
+
+use crate::{
+    descriptor::Descriptor,
+    local::{Kind, Local},
+    mutator::Mutator,
+    sweeper::DropGlue,
+};
+use mudlark_arena::{
+    BLOCK_BYTES, CELL_BYTES_MAX, Exhausted, LargeSpec, Region, Swept, sync::Ordering::Relaxed,
+};
+use std::{fmt, ptr::NonNull};
+
+/// Blocks that one allocation sweeps at most before it takes a fresh one: bounds the time, and the memory that is taken
+/// although there are holes.
+const SWEEP_BLOCKS_MAX: usize = 8;
+
+/// There is no memory for an allocation. Nothing has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeapFull {
+    /// Bytes that were asked for.
+    pub bytes: usize,
+    /// Bytes believed to be live.
+    pub live: u64,
+    /// The maximum heap.
+    pub max_heap: usize,
+    /// Which limit it was.
+    pub cause: Exhausted,
+}
+
+impl fmt::Display for HeapFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HeapFull { bytes, live, max_heap, cause } = self;
+        write!(f, "cannot allocate {bytes} bytes: {live} bytes live of a {max_heap} byte maximum heap")?;
+        match cause {
+            Exhausted::Limit => f.write_str("; raise `max_heap`, drop roots, or leave the scope so that a cycle can end"),
+            Exhausted::System => write!(f, "; {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for HeapFull {}
+
+impl Local {
+    /// Takes a cell when [`Local::bump`] found none: opens the next region of the kind.
+    ///
+    /// `cell_bytes` is what the kind stands for: the type's size, or the class's.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when no memory can be had.
+    #[cold]
+    pub fn alloc_slow(
+        &self,
+        mutator: &Mutator,
+        kind: Kind,
+        descriptor: &'static Descriptor,
+        cell_bytes: usize,
+    ) -> Result<NonNull<u8>, HeapFull> {
+        let core = self.core();
+        let home = self.home(kind, || core.bin(kind, descriptor, cell_bytes));
+        if let Some(mut open) = self.open_region(home)
+            && let Some(cell) = open.bump(cell_bytes)
+        {
+            // Another kind had taken this one's place in the table.
+            self.install(home, open);
+            return Ok(crate::local::cell(cell));
+        }
+        let unused = self.retire(home);
+        core.accounts.untake(unused as u64, self.birth());
+        let sweeping = core.arena.unswept_blocks() > 0;
+        let mut region = self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause))?;
+        if sweeping && core.arena.unswept_blocks() == 0 {
+            // The last block: whoever waits for the end of the sweep has it now.
+            core.queue.kick();
+        }
+        let bytes = region.free_bytes();
+        core.accounts.take(bytes as u64, self.birth());
+        let cell = region.bump(cell_bytes).unwrap_or(region.start);
+        self.install(home, region);
+        self.pay(mutator, bytes);
+        Ok(crate::local::cell(cell))
+    }
+
+    /// The stops of the arena's ladder, in order.
+    fn next_region(&self, index: usize) -> Result<Region, Exhausted> {
+        let (arena, birth) = (self.arena(), self.birth());
+        let mut sweeps = 0;
+        loop {
+            let found = self.with_home(index, |home| {
+                // SAFETY: A6: bins live as long as the arena; the borrow of `home` must stay free for the claim.
+                let bin = unsafe { home.bin.as_ref() };
+                if let Some(region) = arena.next_region(bin, &mut home.claim, birth) {
+                    return Ok(Some(region));
+                }
+                arena.release_claim(bin, &mut home.claim);
+                if arena.claim_available(bin, &mut home.claim) {
+                    return Ok(None);
+                }
+                while sweeps < SWEEP_BLOCKS_MAX {
+                    sweeps += 1;
+                    match arena.sweep_and_claim(bin, &mut home.claim, &mut DropGlue) {
+                        Some(Swept::Full) => {}
+                        Some(Swept::Empty | Swept::Holes) => return Ok(None),
+                        None => break,
+                    }
+                }
+                arena.claim_fresh(bin, &mut home.claim).map(|()| None)
+            });
+            match found {
+                Ok(Some(region)) => return Ok(region),
+                Ok(None) => {}
+                // What other bins left dead may be enough; it is bounded by the heap, and the alternative is to fail.
+                Err(cause) => {
+                    if !self.core().sweep_some(SWEEP_BLOCKS_MAX) {
+                        return Err(cause);
+                    }
+                    sweeps = 0;
+                }
+            }
+        }
+    }
+
+    /// Allocates an object that is too large for a cell; `init` makes its memory valid.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when no memory can be had. `init` was not called then.
+    #[cold]
+    pub fn alloc_large(
+        &self,
+        mutator: &Mutator,
+        descriptor: &'static Descriptor,
+        bytes: usize,
+        mut init: impl FnMut(NonNull<u8>),
+    ) -> Result<NonNull<u8>, HeapFull> {
+        debug_assert!(bytes > CELL_BYTES_MAX);
+        let tag = std::ptr::from_ref(descriptor).cast();
+        let spec = LargeSpec { bytes, tag, drops: descriptor.drop.is_some() };
+        let (arena, core, birth) = (self.arena(), self.core(), self.birth());
+        let cell = loop {
+            match arena.alloc_large(spec, birth, self.filling(), &mut init) {
+                Ok(cell) => break cell,
+                Err(_) if core.sweep_some(SWEEP_BLOCKS_MAX) => {}
+                Err(cause) => return Err(self.full(mutator, bytes, cause)),
+            }
+        };
+        let taken = bytes.next_multiple_of(BLOCK_BYTES);
+        core.accounts.take(taken as u64, birth);
+        core.accounts.note_objects(1);
+        self.note_large(cell);
+        self.pay(mutator, taken);
+        Ok(cell)
+    }
+
+    /// What an allocation owes the cycle: begin one, or mark a little.
+    fn pay(&self, mutator: &Mutator, bytes: usize) {
+        let core = self.core();
+        if core.driver.is_marking() {
+            self.assist(bytes);
+        } else if core.is_triggered() {
+            mutator.poll_at_exit();
+        }
+        if core.driver.wants_poll(core) || core.is_nearly_full() {
+            mutator.poll_at_exit();
+        }
+    }
+
+    #[cold]
+    fn full(&self, mutator: &Mutator, bytes: usize, cause: Exhausted) -> HeapFull {
+        let core = self.core();
+        core.starved.store(true, Relaxed);
+        mutator.poll_at_exit();
+        HeapFull { bytes, live: core.accounts.live(), max_heap: core.max_heap(), cause }
+    }
+}

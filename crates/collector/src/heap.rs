@@ -1,0 +1,376 @@
+//! The heap: what mutators and collector share, and how both come and go.
+
+use crate::{
+    accounts::Accounts,
+    background::{Background, Collector, SharedCollector},
+    cycle::{Driver, Progress},
+    descriptor::{Descriptor, LEAF},
+    handshake::HandshakeState,
+    local::{Kind, Local},
+    mark::{Gray, MarkQueue},
+    mutator::Mutator,
+    pacing::{GcPercent, Pacer, Plan},
+    pauses::{Histogram, PauseSummary},
+    roots::{RootSlot, RootTable},
+    sweeper,
+};
+use hashbrown::HashMap;
+use mudlark_arena::{
+    Arena, ArenaConfig, ArenaStats, Bin, BinSpec, PageSource, ReserveError, SystemPages,
+    sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering::Relaxed},
+};
+use std::{
+    fmt,
+    ptr::{NonNull, null_mut},
+};
+
+/// How a heap is built.
+#[derive(Debug)]
+pub struct Config {
+    /// How much garbage to accept. 100 percent by default.
+    pub percent: GcPercent,
+    /// Bytes of heap that may ever be in use; allocation fails beyond. 64 GiB of addresses by default.
+    pub max_heap: usize,
+    /// Background threads that mark. By default a quarter of the cores, at least one. With 0 there are no background
+    /// threads at all: cycles advance in allocations and at safepoints.
+    pub workers: usize,
+    /// Where pages come from.
+    pub pages: Box<dyn PageSource>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Config {
+            percent: GcPercent::default(),
+            max_heap: mudlark_arena::MAX_HEAP_BYTES_DEFAULT,
+            workers: (cores / 4).max(1),
+            pages: Box::new(SystemPages),
+        }
+    }
+}
+
+/// A heap could not be built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeapError {
+    /// The system granted no addresses.
+    Reserve(ReserveError),
+    /// The maximum heap is smaller than anything can live in.
+    MaxHeapTooSmall {
+        /// What was asked for.
+        bytes: usize,
+        /// The least that works.
+        least: usize,
+    },
+}
+
+/// The least maximum heap: room for a few types.
+pub const MAX_HEAP_LEAST: usize = 1 << 20;
+
+impl fmt::Display for HeapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeapError::Reserve(error) => error.fmt(f),
+            HeapError::MaxHeapTooSmall { bytes, least } => {
+                write!(f, "a maximum heap of {bytes} bytes was asked for; give at least {least} bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HeapError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            HeapError::Reserve(error) => Some(error),
+            HeapError::MaxHeapTooSmall { .. } => None,
+        }
+    }
+}
+
+/// The mutators of a heap.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    pub(crate) mutators: Vec<Arc<Mutator>>,
+}
+
+/// What mutators and collector share.
+///
+/// | field | written by | protected by |
+/// |---|---|---|
+/// | `arena`, `queue`, `roots`, `accounts`, `pauses` | everybody | themselves |
+/// | `registry` | attach, detach; held while handshakes are requested | its lock |
+/// | `bins` | the first allocation of a kind | its lock |
+/// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
+/// | `plan_trigger`, `plan_goal` | the driver, at the end of a cycle; `set_percent` | relaxed atomics |
+///
+/// Locks are taken in this order: driver, registry, bins of the arena, queue.
+pub struct Core {
+    pub(crate) arena: Arena,
+    pub(crate) queue: MarkQueue,
+    pub(crate) roots: RootTable,
+    pub(crate) accounts: Accounts,
+    pub(crate) pauses: Histogram,
+    pub(crate) handshake: HandshakeState,
+    pub(crate) registry: Mutex<Registry>,
+    pub(crate) driver: Driver,
+    pub(crate) background: Background,
+    bins: Mutex<HashMap<usize, NonNull<Bin>>>,
+    pacer: Mutex<Pacer>,
+    plan_trigger: AtomicU64,
+    plan_goal: AtomicU64,
+    pub(crate) assist_ns: AtomicU64,
+    /// A mutator found no memory: wait for a cycle at the next scope entry.
+    pub(crate) starved: AtomicBool,
+    max_heap: usize,
+    /// The shared owner of this very value; for those who make further handles.
+    owner: AtomicPtr<Collector>,
+}
+
+// SAFETY: the bin pointers name bins of the arena, which are shared and live as long.
+unsafe impl Send for Core {}
+// SAFETY: as above; everything else synchronizes itself.
+unsafe impl Sync for Core {}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("accounts", &self.accounts).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Builds a heap without background threads; [`crate::Collector`] adds them.
+    pub(crate) fn new(config: Config) -> Result<Core, HeapError> {
+        if config.max_heap < MAX_HEAP_LEAST {
+            return Err(HeapError::MaxHeapTooSmall { bytes: config.max_heap, least: MAX_HEAP_LEAST });
+        }
+        let arena = Arena::new(ArenaConfig { max_bytes: config.max_heap, pages: config.pages })
+            .map_err(HeapError::Reserve)?;
+        let max_heap = arena.stats().reserved_bytes;
+        let pacer = Pacer::new(config.percent, max_heap as u64);
+        let plan = pacer.plan();
+        Ok(Core {
+            arena,
+            queue: MarkQueue::default(),
+            roots: RootTable::default(),
+            accounts: Accounts::default(),
+            pauses: Histogram::default(),
+            handshake: HandshakeState::default(),
+            registry: Mutex::new(Registry::default()),
+            driver: Driver::default(),
+            background: Background::new(config.workers),
+            bins: Mutex::new(HashMap::new()),
+            pacer: Mutex::new(pacer),
+            plan_trigger: AtomicU64::new(plan.trigger),
+            plan_goal: AtomicU64::new(plan.goal),
+            assist_ns: AtomicU64::new(0),
+            starved: AtomicBool::new(false),
+            max_heap,
+            owner: AtomicPtr::new(null_mut()),
+        })
+    }
+
+    pub(crate) fn set_owner(&self, owner: &SharedCollector) {
+        self.owner.store(SharedCollector::as_ptr(owner).cast_mut(), Relaxed);
+    }
+
+    /// A further handle to the heap.
+    ///
+    /// # Safety
+    ///
+    /// Somebody holds one during the call; every attached mutator does.
+    pub unsafe fn share(&self) -> SharedCollector {
+        let owner = self.owner.load(Relaxed);
+        // SAFETY: C4: `owner` is the pointer of a shared collector that the caller keeps alive.
+        unsafe { SharedCollector::increment_strong_count(owner) };
+        // SAFETY: C4: the count just taken.
+        unsafe { SharedCollector::from_raw(owner) }
+    }
+
+    /// Registers a mutator.
+    ///
+    /// # Safety
+    ///
+    /// The heap outlives the mutator, which ends with [`Core::detach`].
+    ///
+    /// # Panics
+    ///
+    /// In drop glue that the collector runs.
+    pub unsafe fn attach(&self) -> Arc<Mutator> {
+        sweeper::assert_outside_of_drop_glue("attach a mutator");
+        // SAFETY: promised by the caller.
+        let local = unsafe { Local::new(NonNull::from(self)) };
+        let mutator = Arc::new(Mutator::new(local));
+        let mut registry = self.registry.lock();
+        // Under the lock, so that no handshake is requested between here and the registration (M3).
+        // SAFETY: M1: nobody else knows the mutator yet.
+        let local = unsafe { mutator.local() };
+        self.current_handshake().join(local, self.driver.filling(self), self.cycle_number());
+        registry.mutators.push(Arc::clone(&mutator));
+        mutator
+    }
+
+    /// Ends a mutator.
+    ///
+    /// # Safety
+    ///
+    /// It came from [`Core::attach`] of this heap, is in no scope, and is not used any more.
+    pub unsafe fn detach(&self, mutator: &Arc<Mutator>) {
+        let mut registry = self.registry.lock();
+        if let Some(index) = registry.mutators.iter().position(|other| Arc::ptr_eq(other, mutator)) {
+            registry.mutators.swap_remove(index);
+            mutator.detach();
+        }
+    }
+
+    /// The bin of a kind, made when the kind is new.
+    pub(crate) fn bin(&self, kind: Kind, descriptor: &'static Descriptor, cell_bytes: usize) -> NonNull<Bin> {
+        *self.bins.lock().entry(kind.bits()).or_insert_with(|| {
+            let tag = std::ptr::from_ref(if kind.is_leaf() { &LEAF } else { descriptor }).cast();
+            NonNull::from(self.arena.new_bin(BinSpec { cell_bytes, tag, drops: descriptor.drop.is_some() }))
+        })
+    }
+
+    /// Gives a root up: its object lives no longer because of it.
+    ///
+    /// # Safety
+    ///
+    /// The slot came from a mutator of this heap and is not used any more.
+    pub unsafe fn drop_root(&self, root: RootSlot) {
+        let old = root.replace(std::ptr::null_mut());
+        if let Some(cell) = old
+            && self.driver.is_open()
+        {
+            // R1; the gate makes sure that the bitmap asked is the one of the cycle that is open.
+            self.queue.push_gated(|| {
+                let filling = self.arena.marks(self.driver.filling(self));
+                filling.try_mark(cell.as_ptr()).then_some(Gray(cell))
+            });
+        }
+        self.roots.give(root);
+    }
+
+    /// The GC percent in force.
+    pub fn percent(&self) -> GcPercent {
+        self.pacer.lock().percent()
+    }
+
+    /// Changes the GC percent; in force at once for the trigger of the next cycle.
+    pub fn set_percent(&self, percent: GcPercent) {
+        let mut pacer = self.pacer.lock();
+        pacer.set_percent(percent);
+        self.store_plan(pacer.plan());
+    }
+
+    pub(crate) fn with_pacer<R>(&self, work: impl FnOnce(&mut Pacer) -> R) -> R {
+        work(&mut self.pacer.lock())
+    }
+
+    pub(crate) fn store_plan(&self, plan: Plan) {
+        self.plan_trigger.store(plan.trigger, Relaxed);
+        self.plan_goal.store(plan.goal, Relaxed);
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        Plan { trigger: self.plan_trigger.load(Relaxed), goal: self.plan_goal.load(Relaxed) }
+    }
+
+    /// Whether the heap has grown to its trigger.
+    pub(crate) fn is_triggered(&self) -> bool {
+        self.accounts.live() >= self.plan_trigger.load(Relaxed)
+    }
+
+    /// Whether memory that is not used yet is almost gone.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.accounts.live() as usize > self.max_heap - self.max_heap / 16
+    }
+
+    /// The maximum heap in bytes; less than was asked for if the system granted fewer addresses.
+    pub fn max_heap(&self) -> usize {
+        self.max_heap
+    }
+
+    /// Whether the current thread is in a scope of this heap.
+    pub(crate) fn is_entered_here(&self) -> bool {
+        self.registry.lock().mutators.iter().any(|mutator| mutator.is_entered_here())
+    }
+
+    /// The numbers of the heap, without stopping anybody.
+    pub fn stats(&self) -> Stats {
+        let plan = self.plan();
+        let cycles = self.driver.counts();
+        Stats {
+            cycles: cycles.finished,
+            forced_cycles: cycles.forced,
+            aborted_cycles: cycles.aborted,
+            marked_bytes: cycles.last_live,
+            live_bytes: self.accounts.live(),
+            goal_bytes: plan.goal,
+            trigger_bytes: plan.trigger,
+            allocated_bytes: self.accounts.allocated(),
+            allocated_objects: self.accounts.objects(),
+            roots: self.roots.len() as u64,
+            arena: self.arena.stats(),
+            safepoint_pauses: self.pauses.summary(),
+            collector_cpu_ns: self.background.cpu_ns(),
+            assist_ns: self.assist_ns.load(Relaxed),
+            last_mark_ns: cycles.last_mark_ns,
+        }
+    }
+
+    /// Checks the exact counters against a slow recount. For tests; nothing may run at the same time, and no mutator may
+    /// be attached.
+    ///
+    /// # Errors
+    ///
+    /// The first counter that is off.
+    pub fn recount(&self) -> Result<(), String> {
+        self.arena.recount()
+    }
+
+    /// Drives the cycle as far as it goes without waiting and without work that takes long.
+    pub(crate) fn advance(&self) {
+        self.driver.run(self, Progress::Light);
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // No mutator is left, so every region is retired.
+        sweeper::drop_everything(&mut self.arena);
+    }
+}
+
+/// Numbers of a heap at one moment. Bytes unless a name says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Cycles that are complete, sweep included.
+    pub cycles: u64,
+    /// Those of them that somebody asked for.
+    pub forced_cycles: u64,
+    /// Cycles that were given up because a tracer panicked.
+    pub aborted_cycles: u64,
+    /// What the last cycle found live.
+    pub marked_bytes: u64,
+    /// What is believed to live now.
+    pub live_bytes: u64,
+    /// Where the next cycle should end.
+    pub goal_bytes: u64,
+    /// Where the next cycle begins.
+    pub trigger_bytes: u64,
+    /// Allocated since birth, counted by regions.
+    pub allocated_bytes: u64,
+    /// Objects allocated since birth, without those of open regions.
+    pub allocated_objects: u64,
+    /// Roots in use.
+    pub roots: u64,
+    /// The arena's numbers.
+    pub arena: ArenaStats,
+    /// Time that mutators spent at safepoints with something to do.
+    pub safepoint_pauses: PauseSummary,
+    /// CPU time of the background threads, in nanoseconds.
+    pub collector_cpu_ns: u64,
+    /// Time that mutators spent marking in allocations and waiting for memory, in nanoseconds.
+    pub assist_ns: u64,
+    /// How long the last cycle marked, in nanoseconds.
+    pub last_mark_ns: u64,
+}

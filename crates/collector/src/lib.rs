@@ -1,0 +1,31 @@
+//! x
+mod accounts;
+mod alloc_slow;
+mod assist;
+mod background;
+mod cycle;
+mod descriptor;
+mod handshake;
+mod heap;
+mod local;
+mod mark;
+mod mark_lock;
+mod mutator;
+mod pacing;
+mod pauses;
+mod roots;
+mod sweeper;
+mod trace;
+
+pub use alloc_slow::HeapFull;
+pub use background::{Collector, SharedCollector};
+pub use descriptor::{Descriptor, Shape};
+pub use heap::{Config, Core, HeapError, MAX_HEAP_LEAST, Stats};
+pub use local::{Kind, Local, Shader};
+pub use mark::Marker;
+pub use mark_lock::{MarkLock, Stamp};
+pub use mutator::Mutator;
+pub use pacing::{CycleReport, GcPercent, Pacer, ParseGcPercentError, Plan};
+pub use pauses::PauseSummary;
+pub use roots::RootSlot;
+pub use trace::{EdgeVisitor, Visitor};

@@ -1,0 +1,441 @@
+//! What belongs to one mutator alone: its regions, its barrier buffer, its window, its stage.
+//!
+//! A [`Local`] is touched by one thread at a time: by its mutator inside a scope, or by whoever serves the
+//! mutator a handshake while it is outside of one (see [`crate::mutator`]). So everything in it is plain memory.
+
+use crate::{
+    heap::Core,
+    mark::{Gray, Span},
+    mark_lock::{MarkLock, Stamp},
+    roots::{RootSlot, SlotCache},
+    trace::Visitor,
+};
+use hashbrown::HashMap;
+use mudlark_arena::{Arena, Bin, Birth, Claim, Region, SIZE_CLASS_COUNT, Side, SizeClass};
+use smallvec::SmallVec;
+use std::{
+    cell::{Cell, RefCell, UnsafeCell},
+    fmt, mem,
+    ptr::{NonNull, null_mut},
+};
+
+/// Where cells of one kind come from: names a region of a mutator.
+///
+/// Pointer-free kinds are size classes and have a place of their own in the region table; kinds with a descriptor are
+/// found by the descriptor's address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind(usize);
+
+/// Descriptor addresses are below it, size classes of one descriptor differ above it.
+const CLASS_SHIFT: u32 = 56;
+
+impl Kind {
+    /// The kind of pointer-free cells of a size class.
+    #[inline]
+    pub const fn leaf(class: SizeClass) -> Kind {
+        Kind(class.index() + 1)
+    }
+
+    /// The kind of the cells of a type with one size.
+    #[inline]
+    pub fn of(descriptor: &'static crate::Descriptor) -> Kind {
+        Kind(std::ptr::from_ref(descriptor).addr())
+    }
+
+    /// The kind of the cells of a size class that hold slices of one type.
+    #[inline]
+    pub fn of_class(descriptor: &'static crate::Descriptor, class: SizeClass) -> Kind {
+        Kind(std::ptr::from_ref(descriptor).addr() | (class.index() + 1) << CLASS_SHIFT)
+    }
+
+    /// The key of the kind in tables.
+    pub(crate) fn bits(self) -> usize {
+        self.0
+    }
+
+    /// Whether the cells hold no pointers, and are shared by types.
+    #[inline]
+    pub(crate) const fn is_leaf(self) -> bool {
+        self.0 <= SIZE_CLASS_COUNT
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        if self.is_leaf() {
+            self.0 - 1
+        } else {
+            // Descriptors lie side by side, 64 bytes or so each.
+            let mixed = (self.0 >> 4) ^ (self.0 >> 10) ^ (self.0 >> CLASS_SHIFT) * 7;
+            LEAF_SLOTS + mixed % HASH_SLOTS
+        }
+    }
+}
+
+const LEAF_SLOTS: usize = 64;
+const HASH_SLOTS: usize = 64;
+const _: () = assert!(SIZE_CLASS_COUNT <= LEAF_SLOTS);
+
+/// The bump range of one kind, in the table that the fast path looks at.
+#[derive(Clone, Copy)]
+struct Slot {
+    kind: usize,
+    cursor: *mut u8,
+    limit: *mut u8,
+    /// Index into `homes`.
+    home: usize,
+}
+
+const NO_SLOT: Slot = Slot { kind: 0, cursor: null_mut(), limit: null_mut(), home: usize::MAX };
+
+/// Where the cells of one kind of this mutator come from.
+#[derive(Debug)]
+pub(crate) struct Home {
+    kind: Kind,
+    pub(crate) bin: NonNull<Bin>,
+    pub(crate) claim: Claim,
+    /// The open region; its cursor is current only while no slot has a copy.
+    region: Region,
+}
+
+/// A cell of a region as a pointer: regions are never at address zero.
+pub(crate) fn cell(address: *mut u8) -> NonNull<u8> {
+    debug_assert!(!address.is_null());
+    // SAFETY: L2: cells lie in the arena's reservation, which is not at address zero.
+    unsafe { NonNull::new_unchecked(address) }
+}
+
+/// Shaded objects are handed to the collector when this many came together.
+const BUFFER_LEN: usize = 256;
+
+/// The state that one mutator has alone.
+pub struct Local {
+    slots: UnsafeCell<[Slot; LEAF_SLOTS + HASH_SLOTS]>,
+    armed: Cell<bool>,
+    /// The bitmap that this cycle fills. Meaningful while armed.
+    filling: Cell<Side>,
+    stamp: Cell<Stamp>,
+    /// Regions that are being taken belong to the window.
+    window_open: Cell<bool>,
+    window: RefCell<SmallVec<[Span; 8]>>,
+    buffer: RefCell<Vec<Gray>>,
+    homes: RefCell<Vec<Home>>,
+    by_kind: RefCell<HashMap<usize, usize>>,
+    slot_cache: RefCell<SlotCache>,
+    /// Bytes of marking owed by allocations.
+    debt: Cell<u64>,
+    core: NonNull<Core>,
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("armed", &self.armed).field("stamp", &self.stamp).finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    /// # Safety
+    ///
+    /// `core` outlives the value.
+    pub(crate) unsafe fn new(core: NonNull<Core>) -> Local {
+        Local {
+            slots: UnsafeCell::new([NO_SLOT; LEAF_SLOTS + HASH_SLOTS]),
+            armed: Cell::new(false),
+            filling: Cell::new(Side::A),
+            stamp: Cell::new(Stamp::default()),
+            window_open: Cell::new(false),
+            window: RefCell::default(),
+            buffer: RefCell::new(Vec::with_capacity(BUFFER_LEN)),
+            homes: RefCell::default(),
+            by_kind: RefCell::default(),
+            slot_cache: RefCell::default(),
+            debt: Cell::new(0),
+            core,
+        }
+    }
+
+    /// The heap.
+    #[inline]
+    pub fn core(&self) -> &Core {
+        // SAFETY: promised to `new`.
+        unsafe { self.core.as_ref() }
+    }
+
+    pub(crate) fn arena(&self) -> &Arena {
+        &self.core().arena
+    }
+
+    // ---- allocation
+
+    /// Takes a cell of the kind, if its region has one: the fast path.
+    #[inline(always)]
+    pub fn bump(&self, kind: Kind, cell_bytes: usize) -> Option<NonNull<u8>> {
+        // SAFETY: L1: only the thread that owns the `Local` is here, and the reference ends with the function.
+        let slots = unsafe { &mut *self.slots.get() };
+        let slot = &mut slots[kind.slot()];
+        if slot.kind != kind.0 || slot.limit.addr() - slot.cursor.addr() < cell_bytes {
+            return None;
+        }
+        let cell = slot.cursor;
+        slot.cursor = cell.wrapping_add(cell_bytes);
+        NonNull::new(cell)
+    }
+
+    /// The home of a kind, made by `bin` when the kind is new here. Its region leaves the fast path.
+    pub(crate) fn home(&self, kind: Kind, bin: impl FnOnce() -> NonNull<Bin>) -> usize {
+        let index = *self.by_kind.borrow_mut().entry(kind.0).or_insert_with(|| {
+            let mut homes = self.homes.borrow_mut();
+            homes.push(Home { kind, bin: bin(), claim: Claim::NONE, region: Region::EMPTY });
+            homes.len() - 1
+        });
+        self.evict(kind.slot());
+        index
+    }
+
+    /// Runs `change` on a home that no slot has a copy of.
+    pub(crate) fn with_home<R>(&self, index: usize, change: impl FnOnce(&mut Home) -> R) -> R {
+        change(&mut self.homes.borrow_mut()[index])
+    }
+
+    /// Opens a region for the fast path.
+    pub(crate) fn install(&self, index: usize, region: Region) {
+        let kind = {
+            let home = &mut self.homes.borrow_mut()[index];
+            home.region = region;
+            home.kind
+        };
+        self.evict(kind.slot());
+        // SAFETY: L1: as in `bump`.
+        let slots = unsafe { &mut *self.slots.get() };
+        slots[kind.slot()] =
+            Slot { kind: kind.0, cursor: region.cursor, limit: region.limit, home: index };
+    }
+
+    /// Writes the cursor of a slot back to its home and empties the slot.
+    fn evict(&self, slot: usize) {
+        // SAFETY: L1: as in `bump`.
+        let slots = unsafe { &mut *self.slots.get() };
+        let Slot { cursor, home, .. } = mem::replace(&mut slots[slot], NO_SLOT);
+        if home != usize::MAX {
+            self.homes.borrow_mut()[home].region.cursor = cursor;
+        }
+    }
+
+    /// The region that a home has open: its cursor is current if no slot has a copy.
+    pub(crate) fn open_region(&self, index: usize) -> Option<Region> {
+        let region = self.homes.borrow()[index].region;
+        (!region.start.is_null()).then_some(region)
+    }
+
+    /// Ends the open region of a home. Returns the bytes it did not use.
+    pub(crate) fn retire(&self, index: usize) -> usize {
+        let mut homes = self.homes.borrow_mut();
+        let home = &mut homes[index];
+        let region = mem::replace(&mut home.region, Region::EMPTY);
+        if region.start.is_null() {
+            return 0;
+        }
+        if self.window_open.get() && region.cursor > region.start {
+            self.window.borrow_mut().push(Span { start: region.start, end: region.cursor });
+        }
+        // SAFETY: A6: as in `Home::bin`; the borrow of `home` must stay free for the claim.
+        let bin = unsafe { home.bin.as_ref() };
+        // SAFETY: objects below the cursor were written right after the bump, inside the scope that is over or is
+        // in this very allocation.
+        let objects = unsafe { self.arena().retire_region(bin, &mut home.claim, region, self.birth()) };
+        self.core().accounts.note_objects(objects);
+        region.free_bytes()
+    }
+
+    fn retire_all(&self) {
+        for slot in 0..LEAF_SLOTS + HASH_SLOTS {
+            self.evict(slot);
+        }
+        let count = self.homes.borrow().len();
+        let unused: usize = (0..count).map(|index| self.retire(index)).sum();
+        self.core().accounts.untake(unused as u64, self.birth());
+    }
+
+    fn release_all(&self) {
+        for home in self.homes.borrow_mut().iter_mut() {
+            // SAFETY: A6: as in `Home::bin`; the borrow of `home` must stay free for the claim.
+            let bin = unsafe { home.bin.as_ref() };
+            self.arena().release_claim(bin, &mut home.claim);
+        }
+    }
+
+    /// How regions are taken now.
+    pub(crate) fn birth(&self) -> Birth {
+        if self.armed.get() { Birth::Black } else { Birth::White }
+    }
+
+    pub(crate) fn debt(&self) -> &Cell<u64> {
+        &self.debt
+    }
+
+    pub(crate) fn filling(&self) -> Side {
+        self.filling.get()
+    }
+
+    /// A large object that was just made: in the window it is gray.
+    pub(crate) fn note_large(&self, cell: NonNull<u8>) {
+        if self.window_open.get() {
+            self.buffer_gray(Gray(cell));
+        }
+    }
+
+    // ---- barriers
+
+    /// Whether overwritten pointers must be shaded now.
+    #[inline(always)]
+    pub fn is_armed(&self) -> bool {
+        self.armed.get()
+    }
+
+    /// Shades an object whose pointer is being overwritten: the deletion barrier's slow half.
+    ///
+    /// Why it is enough: marking finds whatever was reachable when the last mutator closed. A pointer that the
+    /// mutator holds was loaded after it was armed, from an object of that snapshot or from a new, black one; while it stays in
+    /// an object marking can find it there, and when it is overwritten this call shades it.
+    #[cold]
+    pub fn shade(&self, cell: NonNull<u8>) {
+        debug_assert!(self.armed.get());
+        if self.arena().marks(self.filling.get()).try_mark(cell.as_ptr()) {
+            self.buffer_gray(Gray(cell));
+        }
+    }
+
+    fn buffer_gray(&self, gray: Gray) {
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.push(gray);
+        if buffer.len() >= BUFFER_LEN {
+            self.core().queue.push(&mut buffer);
+        }
+    }
+
+    /// Before the contents that `lock` guards are changed: shades what `contents` reports, once per stage.
+    #[inline]
+    pub fn log(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
+        if self.armed.get() {
+            self.log_armed(lock, contents);
+        }
+    }
+
+    #[cold]
+    fn log_armed(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
+        lock.log(self.stamp.get(), || contents(&mut Shader { local: self }));
+    }
+
+    // ---- roots
+
+    /// Makes a root of an object.
+    ///
+    /// # Safety
+    ///
+    /// `cell` holds an object of this heap that is reachable now. The slot is given back by
+    /// [`Core::drop_root`].
+    pub unsafe fn add_root(&self, cell: NonNull<u8>) -> RootSlot {
+        self.core().roots.add(&mut self.slot_cache.borrow_mut(), cell)
+    }
+
+    /// Points a root at another object.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Local::add_root`]; `root` is in use and of this heap.
+    pub unsafe fn set_root(&self, root: RootSlot, cell: NonNull<u8>) {
+        let old = root.replace(cell.as_ptr());
+        if self.armed.get()
+            && let Some(old) = old
+        {
+            self.shade(old);
+        }
+    }
+
+    // ---- handshakes (called by the mutator at a safepoint, or on its behalf)
+
+    /// Barrier on, black allocation on, window open.
+    pub(crate) fn arm(&self, filling: Side, cycle: u64) {
+        self.retire_all();
+        self.filling.set(filling);
+        self.stamp.set(Stamp::new(cycle, 1));
+        self.armed.set(true);
+        self.window_open.set(true);
+    }
+
+    /// Nothing but an empty stack, and a new stage for stamps.
+    pub(crate) fn flush(&self, cycle: u64) {
+        self.stamp.set(Stamp::new(cycle, 2));
+    }
+
+    /// Hands over the window.
+    pub(crate) fn close(&self, cycle: u64) {
+        self.retire_all();
+        self.window_open.set(false);
+        self.stamp.set(Stamp::new(cycle, 3));
+        let mut window = self.window.borrow_mut();
+        if !window.is_empty() {
+            self.core().queue.push_windows(window.drain(..));
+        }
+        self.hand_over();
+    }
+
+    /// Hands over the barrier buffer.
+    pub(crate) fn hand_over(&self) {
+        self.core().queue.push(&mut self.buffer.borrow_mut());
+    }
+
+    /// Barrier off, black allocation off; claims of before the flip go back.
+    pub(crate) fn disarm(&self) {
+        self.retire_all();
+        self.release_all();
+        // What is left was found black, or was born after the flip: nothing is gray (C5).
+        self.buffer.borrow_mut().clear();
+        self.window.borrow_mut().clear();
+        self.window_open.set(false);
+        self.armed.set(false);
+    }
+
+    /// The state of a mutator that attaches between two handshakes: as if it had passed the earlier ones, with
+    /// nothing in its hands.
+    pub(crate) fn join(&self, armed: bool, window_open: bool, filling: Side, stamp: Stamp) {
+        self.armed.set(armed);
+        self.window_open.set(window_open);
+        self.filling.set(filling);
+        self.stamp.set(stamp);
+    }
+
+    /// Gives everything back: the mutator detaches.
+    pub(crate) fn detach(&self) {
+        self.retire_all();
+        self.release_all();
+        let window = mem::take(&mut *self.window.borrow_mut());
+        if !window.is_empty() {
+            self.core().queue.push_windows(window);
+        }
+        self.hand_over();
+        self.core().roots.give_cache(&mut self.slot_cache.borrow_mut());
+    }
+}
+
+/// The visitor of the deletion barrier: shades every edge.
+#[derive(Debug)]
+pub struct Shader<'a> {
+    local: &'a Local,
+}
+
+impl Visitor for Shader<'_> {
+    fn edge(&mut self, cell: NonNull<u8>) {
+        self.local.shade(cell);
+    }
+
+    fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
+        // Into the buffer like the others: whoever takes it there counts its bytes.
+        self.local.shade(cell);
+    }
+
+    fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
+        // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
+        let stamp = self.local.stamp.get();
+        lock.log(stamp, || contents(self));
+    }
+}

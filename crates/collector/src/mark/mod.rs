@@ -1,0 +1,12 @@
+//! Marking: from gray to black.
+//!
+//! The shared [`queue`](MarkQueue) hands out work; a [`Marker`] takes some, traces what it reaches from there with a
+//! stack of its own, and comes back for more. Background threads, assisting mutators and `collect` all mark the
+//! same way.
+
+mod marker;
+mod queue;
+
+pub use marker::Marker;
+pub(crate) use marker::Drained;
+pub(crate) use queue::{Gray, MarkQueue, Span, Work};

@@ -1,0 +1,290 @@
+//! The shared queue of gray objects, and who is working on them.
+//!
+//! | field of `Inner` | meaning | rule |
+//! |---|---|---|
+//! | `open` | a cycle is between arm and finish | Q1: gray objects are pushed only while it is set; the flip clears it under the lock (the gate) |
+//! | `chunks`, `windows`, `arrays`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: arrays and roots wait until what was found is drained |
+//! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
+//! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
+
+use mudlark_arena::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
+use std::{mem, ops::Range, ptr::NonNull};
+
+/// A gray object: marked, not scanned.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(crate) struct Gray(pub(crate) NonNull<u8>);
+
+// SAFETY: a gray object is only ever handed to markers, which read it as `Descriptor` allows on any thread.
+unsafe impl Send for Gray {}
+
+/// Adjacent cells of one block, gray all of them: the window of a mutator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: *mut u8,
+    pub(crate) end: *mut u8,
+}
+
+// SAFETY: as for `Gray`.
+unsafe impl Send for Span {}
+
+/// What a marker takes at once.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Objects(Vec<Gray>),
+    Span(Span),
+    /// Elements of a large array.
+    Piece(Gray, Range<usize>),
+    /// Slots of one chunk of the root table.
+    Roots(usize),
+}
+
+/// The rest of a large array that is scanned piece by piece.
+#[derive(Debug)]
+struct ArrayRest {
+    cell: Gray,
+    rest: Range<usize>,
+    step: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: bool,
+    marking: bool,
+    chunks: Vec<Vec<Gray>>,
+    windows: Vec<Span>,
+    arrays: Vec<ArrayRest>,
+    roots: Range<usize>,
+    active: usize,
+    pushes: u64,
+    /// Empty vectors to use again.
+    spare: Vec<Vec<Gray>>,
+    kicks: u64,
+}
+
+impl Inner {
+    fn take(&mut self) -> Option<Work> {
+        if !self.marking {
+            return None;
+        }
+        if let Some(objects) = self.chunks.pop() {
+            return Some(Work::Objects(objects));
+        }
+        if let Some(span) = self.windows.pop() {
+            return Some(Work::Span(span));
+        }
+        if let Some(array) = self.arrays.last_mut() {
+            let end = array.rest.end.min(array.rest.start + array.step);
+            let piece = Work::Piece(array.cell, array.rest.start..end);
+            array.rest.start = end;
+            if array.rest.is_empty() {
+                self.arrays.pop();
+            }
+            return Some(piece);
+        }
+        self.roots.next().map(Work::Roots)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.windows.is_empty() && self.arrays.is_empty() && self.roots.is_empty()
+    }
+}
+
+/// The shared queue of gray objects. See the [module](self) for its rules.
+#[derive(Debug, Default)]
+pub(crate) struct MarkQueue {
+    inner: Mutex<Inner>,
+    /// Background threads wait here, for work or for a kick.
+    wake: Condvar,
+    /// Background threads that wait for work. Markers look at it now and then and share.
+    hungry: AtomicUsize,
+}
+
+impl MarkQueue {
+    /// Admits gray objects: a cycle begins.
+    pub(crate) fn open(&self) {
+        let mut inner = self.inner.lock();
+        debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
+        inner.open = true;
+    }
+
+    /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
+    pub(crate) fn start_marking(&self, roots: usize) {
+        let mut inner = self.inner.lock();
+        inner.marking = true;
+        inner.roots = 0..roots;
+        inner.pushes += 1;
+        self.notify(&mut inner);
+    }
+
+    /// Ends a cycle unless work came after `round`: `false` then. Afterwards nobody can push (Q1).
+    pub(crate) fn finish(&self, round: u64) -> bool {
+        let mut inner = self.inner.lock();
+        if inner.pushes != round || inner.active > 0 || !inner.is_empty() {
+            return false;
+        }
+        (inner.open, inner.marking) = (false, false);
+        true
+    }
+
+    /// Drops all work: the cycle is aborted. Markers may still hold some, which they drop as well.
+    pub(crate) fn abort(&self) {
+        let mut inner = self.inner.lock();
+        (inner.open, inner.marking) = (false, false);
+        inner.chunks.clear();
+        inner.windows.clear();
+        inner.arrays.clear();
+        inner.roots = 0..0;
+        self.notify(&mut inner);
+    }
+
+    /// If nothing is queued and nobody holds work: the number of pushes so far, to start a round with (Q4).
+    pub(crate) fn drained(&self) -> Option<u64> {
+        let inner = self.inner.lock();
+        (inner.is_empty() && inner.active == 0).then_some(inner.pushes)
+    }
+
+    /// Whether no marker holds work any more.
+    pub(crate) fn is_inactive(&self) -> bool {
+        self.inner.lock().active == 0
+    }
+
+    /// Adds gray objects and leaves `objects` empty. They are dropped if no cycle is open.
+    pub(crate) fn push(&self, objects: &mut Vec<Gray>) {
+        if objects.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        if inner.open {
+            let empty = inner.spare.pop().unwrap_or_default();
+            inner.chunks.push(mem::replace(objects, empty));
+            inner.pushes += 1;
+            self.notify_if_hungry(&inner);
+        } else {
+            objects.clear();
+        }
+    }
+
+    /// Adds one object if a cycle is open and `shade` says that it was white. The question is asked under the gate.
+    pub(crate) fn push_gated(&self, shade: impl FnOnce() -> Option<Gray>) {
+        let mut inner = self.inner.lock();
+        if inner.open
+            && let Some(gray) = shade()
+        {
+            let mut objects = inner.spare.pop().unwrap_or_default();
+            objects.push(gray);
+            inner.chunks.push(objects);
+            inner.pushes += 1;
+            self.notify_if_hungry(&inner);
+        }
+    }
+
+    /// Adds the windows of a mutator.
+    pub(crate) fn push_windows(&self, windows: impl IntoIterator<Item = Span>) {
+        let mut inner = self.inner.lock();
+        debug_assert!(inner.open);
+        inner.windows.extend(windows);
+        inner.pushes += 1;
+    }
+
+    /// Adds a large array, to be scanned `step` elements at a time. The caller holds work.
+    pub(crate) fn push_array(&self, cell: Gray, len: usize, step: usize) {
+        let mut inner = self.inner.lock();
+        if inner.open {
+            inner.arrays.push(ArrayRest { cell, rest: 0..len, step });
+            inner.pushes += 1;
+            self.notify_if_hungry(&inner);
+        }
+    }
+
+    /// Takes the first work of a marker that holds none. Ends with [`MarkQueue::take_more`] or [`MarkQueue::leave`].
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut inner = self.inner.lock();
+        let work = inner.take()?;
+        // Q3: in the same critical section as the take.
+        inner.active += 1;
+        Some(work)
+    }
+
+    /// Takes further work of a marker that used all it held; with `None` it holds nothing any more.
+    pub(crate) fn take_more(&self, used: Option<Vec<Gray>>) -> Option<Work> {
+        let mut inner = self.inner.lock();
+        inner.spare.extend(used);
+        let work = inner.take();
+        if work.is_none() {
+            self.deactivate(&mut inner);
+        }
+        work
+    }
+
+    /// Gives back what a marker holds.
+    pub(crate) fn leave(&self, objects: Vec<Gray>) {
+        let mut inner = self.inner.lock();
+        if inner.open && !objects.is_empty() {
+            inner.chunks.push(objects);
+        } else if inner.spare.len() < 16 {
+            let mut objects = objects;
+            objects.clear();
+            inner.spare.push(objects);
+        }
+        self.notify_if_hungry(&inner);
+        self.deactivate(&mut inner);
+    }
+
+    fn deactivate(&self, inner: &mut Inner) {
+        inner.active -= 1;
+        if inner.active == 0 && inner.is_empty() {
+            // The one who drives the cycle may be waiting for just this.
+            self.notify(inner);
+        }
+    }
+
+    /// Whether a background thread waits for work.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry.load(Relaxed) > 0
+    }
+
+    /// Shares a part of a marker's stack.
+    pub(crate) fn share(&self, objects: impl Iterator<Item = Gray>) {
+        let mut inner = self.inner.lock();
+        if !inner.open {
+            return;
+        }
+        let mut chunk = inner.spare.pop().unwrap_or_default();
+        chunk.extend(objects);
+        inner.chunks.push(chunk);
+        self.notify_if_hungry(&inner);
+    }
+
+    fn notify_if_hungry(&self, inner: &MutexGuard<'_, Inner>) {
+        if inner.marking && self.is_hungry() {
+            self.wake.notify_one();
+        }
+    }
+
+    fn notify(&self, inner: &mut Inner) {
+        inner.kicks += 1;
+        self.wake.notify_all();
+    }
+
+    /// Wakes the background threads, to look around.
+    pub(crate) fn kick(&self) {
+        self.notify(&mut self.inner.lock());
+    }
+
+    /// Waits until there is work to take or somebody kicked since `seen`. Returns the kicks so far.
+    pub(crate) fn wait(&self, seen: u64) -> u64 {
+        let mut inner = self.inner.lock();
+        self.hungry.fetch_add(1, Relaxed);
+        while inner.kicks == seen && !(inner.marking && !inner.is_empty()) {
+            inner = self.wake.wait(inner);
+        }
+        self.hungry.fetch_sub(1, Relaxed);
+        inner.kicks
+    }
+
+    /// The kicks so far.
+    pub(crate) fn kicks(&self) -> u64 {
+        self.inner.lock().kicks
+    }
+}

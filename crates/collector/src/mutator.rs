@@ -1,0 +1,174 @@
+//! Mutators, scopes and safepoints: who may touch a mutator's [`Local`], and when handshakes are taken.
+//!
+//! One word per mutator decides:
+//!
+//! | state | the `Local` belongs to | who leaves the state |
+//! |---|---|---|
+//! | `PASSIVE` | nobody | the mutator (enter), the collector (serve) |
+//! | `ACTIVE` | the mutator's thread, in a scope | the mutator (exit) |
+//! | `SERVED` | the collector, for the length of one handshake | the collector |
+//!
+//! The flag `REQUEST` is raised in the same word by the collector when it finds the mutator active; exit then fails
+//! its one compare-and-swap and takes the handshake (M1). Because request and state are one word, no
+//! store can overtake a load and no fence is needed. `POLL` is the mutator's note to itself: look at the cycle on the way out.
+//! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
+
+use crate::{handshake::Handshake, heap::Core, local::Local};
+use mudlark_arena::sync::{AtomicU32, AtomicUsize, Ordering};
+use std::{fmt, time::Instant};
+
+const PASSIVE: u32 = 0;
+const ACTIVE: u32 = 1;
+const SERVED: u32 = 2;
+const REQUEST: u32 = 4;
+const POLL: u32 = 8;
+
+/// A mutator as both sides see it.
+pub struct Mutator {
+    state: AtomicU32,
+    /// The thread whose scope is open: an address that is different for each thread. Zero outside of scopes.
+    thread: AtomicUsize,
+    local: Local,
+}
+
+// SAFETY: M1: `local` is touched only by whoever brought the state word out of `PASSIVE`.
+unsafe impl Sync for Mutator {}
+// SAFETY: as above; nothing in it is bound to the thread that made it.
+unsafe impl Send for Mutator {}
+
+impl fmt::Debug for Mutator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutator").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static THREAD: u8 = const { 0 };
+}
+
+/// A number of the current thread that no other living thread has.
+pub(crate) fn thread_token() -> usize {
+    THREAD.with(|byte| std::ptr::from_ref(byte).addr())
+}
+
+impl Mutator {
+    pub(crate) fn new(local: Local) -> Mutator {
+        Mutator { state: AtomicU32::new(PASSIVE), thread: AtomicUsize::new(0), local }
+    }
+
+    /// Opens a scope: from here to [`Mutator::exit`] the mutator's local state is the caller's.
+    ///
+    /// # Safety
+    ///
+    /// The mutator is registered, is not in a scope, and its scopes are opened by one thread at a time.
+    #[inline]
+    pub unsafe fn enter(&self) {
+        // ORDERING: Acquire pairs with the Release of whoever served the last handshake.
+        if self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.enter_slow();
+        }
+        self.thread.store(thread_token(), Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn enter_slow(&self) {
+        let core = self.local.core();
+        let begun = Instant::now();
+        while self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            // Whoever serves holds the registry while it does.
+            drop(core.registry.lock());
+        }
+        core.pauses.record(begun.elapsed());
+    }
+
+    /// Ends the scope: a safepoint. Takes a handshake if one is requested.
+    ///
+    /// # Safety
+    ///
+    /// The scope was opened by [`Mutator::enter`] on this thread, and no pointer of it is held any more.
+    #[inline]
+    pub unsafe fn exit(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+        // ORDERING: Release pairs with the Acquire of whoever serves or enters next.
+        if self.state.compare_exchange(ACTIVE, PASSIVE, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.exit_slow();
+        }
+    }
+
+    #[cold]
+    fn exit_slow(&self) {
+        let core = self.local.core();
+        let begun = Instant::now();
+        // ORDERING: Acquire pairs with the Release in `request`: the kind of handshake is seen.
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            let acknowledges = state & REQUEST != 0;
+            if acknowledges {
+                core.current_handshake().take(&self.local, core);
+            }
+            // A request may be raised while this one is not acknowledged only if there was none: then try again.
+            match self.state.compare_exchange(state, PASSIVE, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    // After the word is passive, so that the next handshake can be served at once.
+                    let last = acknowledges && core.acknowledge();
+                    if state & POLL != 0 {
+                        core.poll();
+                    } else if last {
+                        core.advance();
+                    }
+                    break;
+                }
+                Err(now) => state = now,
+            }
+        }
+        core.pauses.record(begun.elapsed());
+        core.throttle();
+    }
+
+    /// Has [`Mutator::exit`] look at the cycle. Called in a scope of this mutator.
+    pub(crate) fn poll_at_exit(&self) {
+        if self.state.load(Ordering::Relaxed) & POLL == 0 {
+            self.state.fetch_or(POLL, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests a handshake. `true` if it was served right here, because the mutator is outside of its scopes;
+    /// otherwise the mutator takes it when its scope ends. The caller holds the registry.
+    pub(crate) fn request(&self, handshake: Handshake, core: &Core) -> bool {
+        // ORDERING: AcqRel: Release publishes the kind of handshake to `exit_slow`; Acquire takes over the `Local`.
+        let before = self.state.fetch_or(REQUEST, Ordering::AcqRel);
+        debug_assert!(before & REQUEST == 0, "one handshake at a time");
+        if before & (ACTIVE | SERVED) != 0 {
+            return false;
+        }
+        // With the flag raised `enter` fails, so the mutator cannot become active meanwhile.
+        self.state.store(SERVED, Ordering::Relaxed);
+        handshake.take(&self.local, core);
+        // ORDERING: Release pairs with the Acquire in `enter`.
+        self.state.store(PASSIVE, Ordering::Release);
+        true
+    }
+
+    /// Whether the mutator is in a scope that the current thread opened.
+    pub(crate) fn is_entered_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == thread_token()
+    }
+
+    /// Gives back everything the mutator holds. `true` if it acknowledged a handshake by that. The caller holds
+    /// the registry, from which it has removed the mutator, and the mutator is in no scope.
+    pub(crate) fn detach(&self) {
+        debug_assert_eq!(self.state.load(Ordering::Relaxed), PASSIVE, "handshakes of passive mutators are served");
+        self.local.detach();
+    }
+
+    /// The local state.
+    ///
+    /// # Safety
+    ///
+    /// The caller is between [`Mutator::enter`] and [`Mutator::exit`], on the thread that entered (or nobody else
+    /// knows the mutator yet).
+    #[inline]
+    pub unsafe fn local(&self) -> &Local {
+        &self.local
+    }
+}

@@ -1,0 +1,210 @@
+//! Pacing: when to begin a cycle, and how much an allocation owes while one runs.
+//!
+//! A pure module: no clock, no atomics, no threads; reports in, plans out. The rules are Go's (its pacer of 1.18 and
+//! later), in the units of this heap:
+//!
+//! - goal = live + live · percent/100, and at least 4 MiB · percent/100;
+//! - runway = (largest of the last five ratios of bytes allocated to bytes marked during a cycle) · expected marking;
+//! - trigger = goal − runway, clamped to `[live + 45/64 · (goal − live), max(live + 61/64 · (goal − live), goal − 4 MiB)]`;
+//! - while a cycle marks, each allocated byte owes (marking that remains) / (bytes until the goal).
+
+use std::{fmt, str::FromStr};
+
+/// How much garbage to accept, in percent of what is live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GcPercent {
+    /// The heap may grow by this many percent of what the last cycle found live before the next cycle is complete.
+    Percent(u32),
+    /// No cycle begins by itself; only `collect` and the maximum heap begin one.
+    Off,
+}
+
+impl Default for GcPercent {
+    fn default() -> GcPercent {
+        GcPercent::Percent(100)
+    }
+}
+
+impl From<u32> for GcPercent {
+    fn from(percent: u32) -> GcPercent {
+        GcPercent::Percent(percent)
+    }
+}
+
+impl fmt::Display for GcPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GcPercent::Percent(percent) => write!(f, "{percent}"),
+            GcPercent::Off => f.write_str("off"),
+        }
+    }
+}
+
+/// A GC percent that is neither a whole number nor `off`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParseGcPercentError {
+    text: String,
+}
+
+impl fmt::Display for ParseGcPercentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a GC percent; give a whole number such as 100, or `off`", self.text)
+    }
+}
+
+impl std::error::Error for ParseGcPercentError {}
+
+impl FromStr for GcPercent {
+    type Err = ParseGcPercentError;
+
+    fn from_str(text: &str) -> Result<GcPercent, ParseGcPercentError> {
+        if text == "off" {
+            return Ok(GcPercent::Off);
+        }
+        text.parse().map(GcPercent::Percent).map_err(|_| ParseGcPercentError { text: text.to_owned() })
+    }
+}
+
+/// What a cycle tells the pacer when it is complete. Bytes throughout.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct CycleReport {
+    /// What the cycle found live, with what was born during it.
+    pub live: u64,
+    /// What markers marked: the work of the cycle.
+    pub marked: u64,
+    /// What mutators allocated while it marked.
+    pub allocated: u64,
+}
+
+/// When the next cycle begins, and where it should end. Bytes of live heap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// A cycle begins when the heap has grown to this.
+    pub trigger: u64,
+    /// A cycle should be complete before the heap has grown to this.
+    pub goal: u64,
+}
+
+const MINIMUM_HEAP: u64 = 4 << 20;
+const HISTORY: usize = 5;
+/// The least that is ever assumed to remain, of work and of runway: keeps ratios finite.
+const REMAINING_MIN: u64 = 64 << 10;
+
+/// The pacer of one heap.
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    percent: GcPercent,
+    max_heap: u64,
+    last: CycleReport,
+    /// Bytes allocated per byte marked, of the last cycles.
+    ratios: [f64; HISTORY],
+    cycles: usize,
+}
+
+impl Pacer {
+    /// A pacer for a heap that has not had a cycle.
+    pub fn new(percent: GcPercent, max_heap: u64) -> Pacer {
+        let last = CycleReport { live: 0, marked: 0, allocated: 0 };
+        Pacer { percent, max_heap, last, ratios: [0.0; HISTORY], cycles: 0 }
+    }
+
+    /// The GC percent in force.
+    pub fn percent(&self) -> GcPercent {
+        self.percent
+    }
+
+    /// Changes the GC percent; the next plan goes by it.
+    pub fn set_percent(&mut self, percent: GcPercent) {
+        self.percent = percent;
+    }
+
+    /// Takes a complete cycle into account.
+    pub fn report(&mut self, report: CycleReport) {
+        if report.marked > 0 && report.allocated > 0 {
+            self.ratios[self.cycles % HISTORY] = report.allocated as f64 / report.marked as f64;
+            self.cycles += 1;
+        }
+        self.last = report;
+    }
+
+    /// The plan until the next report.
+    pub fn plan(&self) -> Plan {
+        let live = self.last.live;
+        // Near the hard limit cycles follow each other; the last sixteenth is for what is allocated during them.
+        let limit = (self.max_heap - self.max_heap / 16).max(live);
+        let goal = match self.percent {
+            GcPercent::Off => limit,
+            GcPercent::Percent(percent) => {
+                let least = MINIMUM_HEAP.saturating_mul(percent.into()) / 100;
+                let grown = live.saturating_add(live.saturating_mul(percent.into()) / 100);
+                grown.max(least).min(limit)
+            }
+        };
+        let room = goal - live;
+        let ratio = self.ratios.iter().copied().fold(0.0, f64::max);
+        let runway = (ratio * self.last.marked as f64) as u64;
+        let lowest = live + room / 64 * 45;
+        let highest = (live + room / 64 * 61).max(goal.saturating_sub(MINIMUM_HEAP)).max(lowest);
+        Plan { trigger: goal.saturating_sub(runway).clamp(lowest, highest), goal }
+    }
+
+    /// Bytes to mark for each byte allocated now, so that marking is complete at the goal.
+    pub fn assist_ratio(&self, marked: u64, live: u64, goal: u64) -> f64 {
+        let expected = if self.last.marked > 0 { self.last.marked } else { goal };
+        let work = expected.saturating_sub(marked).max(REMAINING_MIN);
+        let runway = goal.saturating_sub(live).max(REMAINING_MIN);
+        work as f64 / runway as f64
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn after(percent: GcPercent, report: CycleReport) -> Plan {
+        let mut pacer = Pacer::new(percent, 64 << 30);
+        pacer.report(report);
+        pacer.plan()
+    }
+
+    /// Goal: the documented formulas. Method: values worked out by hand.
+    #[test]
+    fn plans_follow_the_formulas() {
+        let first = Pacer::new(GcPercent::Percent(100), 64 << 30).plan();
+        assert_eq!(first.goal, 4 * MIB);
+        assert_eq!(Pacer::new(GcPercent::Percent(50), 64 << 30).plan().goal, 2 * MIB);
+        // 100 MiB live, a quarter of a byte allocated per byte marked: 25 MiB of runway.
+        let report = CycleReport { live: 100 * MIB, marked: 100 * MIB, allocated: 25 * MIB };
+        let plan = after(GcPercent::Percent(100), report);
+        assert_eq!(plan, Plan { goal: 200 * MIB, trigger: 175 * MIB });
+        // Far more allocation than marking can keep up with: the earliest trigger.
+        let report = CycleReport { allocated: 1000 * MIB, ..report };
+        assert_eq!(after(GcPercent::Percent(100), report).trigger, 100 * MIB + 100 * MIB / 64 * 45);
+        // None at all: the latest.
+        let report = CycleReport { allocated: 0, ..report };
+        assert_eq!(after(GcPercent::Percent(100), report).trigger, 196 * MIB);
+        assert_eq!(after(GcPercent::Off, report).goal, (64 << 30) / 16 * 15);
+    }
+
+    proptest! {
+        /// Goal: whatever is reported, plans are sane and more percent never means less heap.
+        #[test]
+        fn plans_are_sane(live in 0..1_u64 << 40, marked in 0..1_u64 << 40, allocated in 0..1_u64 << 40,
+                          percent in 0_u32..10_000, max_heap in 1_u64 << 20..1 << 40) {
+            let report = CycleReport { live, marked, allocated };
+            let plan_at = |percent| {
+                let mut pacer = Pacer::new(GcPercent::Percent(percent), max_heap);
+                pacer.report(report);
+                pacer.plan()
+            };
+            let plan = plan_at(percent);
+            prop_assert!(live <= plan.trigger && plan.trigger <= plan.goal);
+            prop_assert!(plan.goal <= plan_at(percent + 1).goal);
+            let ratio = Pacer::new(GcPercent::Off, max_heap).assist_ratio(marked, live, plan.goal);
+            prop_assert!(ratio.is_finite() && ratio > 0.0);
+        }
+    }
+}

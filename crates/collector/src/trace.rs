@@ -1,0 +1,54 @@
+//! The one seam between objects and whoever wants to know their edges.
+
+use crate::mark_lock::MarkLock;
+use std::{fmt, ptr::NonNull};
+
+/// Is told the edges of an object.
+///
+/// The collector's marker is one, the mutator's barrier another, verifier and snapshot writers are further ones; all get
+/// their own copy of each type's tracing code.
+pub trait Visitor {
+    /// An edge to the object in `cell`.
+    fn edge(&mut self, cell: NonNull<u8>);
+
+    /// An edge to an object that has no edges itself, in a cell of `cell_bytes`; 0 if the size is not known here.
+    fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
+
+    /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
+    /// safe, to look at them.
+    fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self));
+}
+
+/// A visitor that hands every edge to a closure: for code that is not compiled per visitor.
+pub struct EdgeVisitor<'a> {
+    each: &'a mut dyn FnMut(NonNull<u8>),
+}
+
+impl<'a> EdgeVisitor<'a> {
+    /// A visitor that calls `each` with the target of each edge.
+    ///
+    /// It reads guarded contents without asking, so it may only be used on objects that nobody changes.
+    pub fn new(each: &'a mut dyn FnMut(NonNull<u8>)) -> EdgeVisitor<'a> {
+        EdgeVisitor { each }
+    }
+}
+
+impl Visitor for EdgeVisitor<'_> {
+    fn edge(&mut self, cell: NonNull<u8>) {
+        (self.each)(cell);
+    }
+
+    fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
+        (self.each)(cell);
+    }
+
+    fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
+        contents(self);
+    }
+}
+
+impl fmt::Debug for EdgeVisitor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EdgeVisitor")
+    }
+}

@@ -1,0 +1,277 @@
+//! Heaps and mutators.
+
+use crate::scope::Scope;
+use mudlark_collector::{
+    self as collector, Collector, Config, GcPercent, HeapError, PauseSummary, SharedCollector,
+};
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+/// A garbage-collected heap. Cloning makes another handle to the same heap.
+///
+/// The heap ends with the last of its handles, mutators and roots; then all that is still in it is dropped.
+///
+/// # Example: a heap with its own limits
+///
+/// ```
+/// use mudlark::{GcPercent, Heap};
+///
+/// let heap = Heap::builder().gc_percent(GcPercent::Percent(200)).max_heap(64 << 20).workers(1).build()?;
+/// let mut mutator = heap.attach();
+/// let sum = mutator.enter(|cx| (0..1000_u64).map(|n| *cx.alloc(n)).sum::<u64>());
+/// assert_eq!(sum, 499_500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Heap {
+    collector: SharedCollector,
+}
+
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heap").field("collector", &self.collector).finish()
+    }
+}
+
+/// Chooses what a heap is like; see [`Heap::builder`].
+#[derive(Debug)]
+#[must_use = "a builder makes a heap only when `build` is called"]
+pub struct HeapBuilder {
+    config: Config,
+}
+
+impl HeapBuilder {
+    /// How much garbage to accept, in percent of what is live; 100 by default, so that the heap peaks at about twice what is
+    /// live. The smallest goal is 4 MiB · percent / 100.
+    pub fn gc_percent(mut self, percent: impl Into<GcPercent>) -> HeapBuilder {
+        self.config.percent = percent.into();
+        self
+    }
+
+    /// The most bytes the heap may ever take; allocation fails beyond. 64 GiB by default, of which only addresses are
+    /// taken at first.
+    pub fn max_heap(mut self, bytes: usize) -> HeapBuilder {
+        self.config.max_heap = bytes;
+        self
+    }
+
+    /// How many background threads mark. By default a quarter of the cores, at least one. With 0 there are no
+    /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
+    pub fn workers(mut self, count: usize) -> HeapBuilder {
+        self.config.workers = count;
+        self
+    }
+
+    /// Makes the heap.
+    ///
+    /// # Errors
+    ///
+    /// If the system grants no addresses, or the maximum is below 1 MiB.
+    pub fn build(self) -> Result<Heap, HeapError> {
+        // Everything that can outlive a handle shares the collector, and the collector must know how.
+        Ok(Heap { collector: Collector::new(self.config)? })
+    }
+}
+
+impl Heap {
+    /// Begins the choice of what a heap is like.
+    pub fn builder() -> HeapBuilder {
+        HeapBuilder { config: Config::default() }
+    }
+
+    /// Access to the heap for one thread at a time.
+    ///
+    /// # Panics
+    ///
+    /// In drop glue that the collector runs.
+    pub fn attach(&self) -> Mutator {
+        // SAFETY: the mutator holds the collector, and detaches in its drop.
+        let raw = unsafe { self.collector.attach() };
+        Mutator { raw, heap: self.clone(), not_sync: PhantomData }
+    }
+
+    /// Runs a complete cycle and waits for its end, sweep included. What was unreachable when it was called is freed.
+    ///
+    /// # Panics
+    ///
+    /// In a scope of this heap on this thread (the cycle would wait for its end), and in drop glue that the
+    /// collector runs.
+    pub fn collect(&self) {
+        self.collector.collect();
+    }
+
+    /// The GC percent in force.
+    pub fn gc_percent(&self) -> GcPercent {
+        self.collector.percent()
+    }
+
+    /// Changes the GC percent, at once.
+    pub fn set_gc_percent(&self, percent: impl Into<GcPercent>) {
+        self.collector.set_percent(percent.into());
+    }
+
+    /// The maximum heap in bytes; less than was asked for if the system granted fewer addresses.
+    pub fn max_heap(&self) -> usize {
+        self.collector.max_heap()
+    }
+
+    /// The heap's numbers, without stopping anybody.
+    pub fn stats(&self) -> HeapStats {
+        HeapStats::from(self.collector.stats())
+    }
+
+    /// Compares the exact counters with a slow recount. For tests of this workspace.
+    ///
+    /// # Errors
+    ///
+    /// The first counter that is off.
+    #[doc(hidden)]
+    pub fn recount(&self) -> Result<(), String> {
+        self.collector.recount()
+    }
+}
+
+/// A thread's access to a heap. It can move between threads, outside of its scopes.
+#[derive(Debug)]
+pub struct Mutator {
+    raw: Arc<collector::Mutator>,
+    heap: Heap,
+    /// One thread at a time; `&Mutator` gives nothing that two threads could share.
+    not_sync: PhantomData<std::cell::Cell<()>>,
+}
+
+/// Ends a scope, also when it unwinds.
+struct Exit<'a> {
+    raw: &'a collector::Mutator,
+}
+
+impl Drop for Exit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: H4: `enter` entered on this thread, and the scope's pointers are gone with its closure.
+        unsafe { self.raw.exit() };
+    }
+}
+
+impl Mutator {
+    /// Opens a scope and runs `f` in it.
+    ///
+    /// The collector frees nothing that the scope could see, and the scope waits for nobody. A cycle makes its
+    /// steps when scopes end, so long computations should enter short scopes.
+    ///
+    /// # Example: what leaves a scope is data
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let len = mutator.enter(|cx| cx.alloc_str("four").len());
+    /// assert_eq!(len, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn enter<R>(&mut self, f: impl for<'gc> FnOnce(&Scope<'gc>) -> R) -> R {
+        // SAFETY: H4: `&mut self` means no other scope of this mutator is open.
+        unsafe { self.raw.enter() };
+        let _exit = Exit { raw: &self.raw };
+        // SAFETY: H4: entered just now; the closure takes any brand, so none is known to anything else.
+        f(unsafe { Scope::of(&self.raw) })
+    }
+
+    /// Runs a complete cycle; see [`Heap::collect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Heap::collect`]: if this thread is in a scope of another mutator of the heap.
+    pub fn collect(&mut self) {
+        self.heap.collect();
+    }
+
+    /// The heap.
+    pub fn heap(&self) -> &Heap {
+        &self.heap
+    }
+}
+
+impl Drop for Mutator {
+    fn drop(&mut self) {
+        // SAFETY: H4: it was attached to this heap and no scope borrows it.
+        unsafe { self.heap.collector.detach(&self.raw) };
+    }
+}
+
+/// Numbers of a heap at one moment. Bytes unless a name says otherwise; since birth where it says `allocated`.
+///
+/// `total_bytes = in_use_bytes + free_bytes` and `committed_bytes = total_bytes - released_bytes`, always.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HeapStats {
+    /// Cycles that are complete, sweep included.
+    pub cycles: u64,
+    /// Those that somebody asked for.
+    pub forced_cycles: u64,
+    /// Cycles given up because a tracer panicked.
+    pub aborted_cycles: u64,
+    /// What the last cycle found live.
+    pub live_bytes: u64,
+    /// What is believed to live now.
+    pub live_now_bytes: u64,
+    /// Where the next cycle should end.
+    pub goal_bytes: u64,
+    /// Where the next cycle begins.
+    pub trigger_bytes: u64,
+    /// Blocks that exist.
+    pub total_bytes: u64,
+    /// Blocks that hold objects.
+    pub in_use_bytes: u64,
+    /// Blocks that hold none.
+    pub free_bytes: u64,
+    /// Blocks that may be backed by memory.
+    pub committed_bytes: u64,
+    /// Blocks that are not.
+    pub released_bytes: u64,
+    /// Committed memory beside the blocks: mark bitmaps, block records.
+    pub side_table_bytes: u64,
+    /// Allocated, counted by regions.
+    pub allocated_bytes: u64,
+    /// Objects allocated, without those in regions that are still open.
+    pub allocated_objects: u64,
+    /// Roots in use.
+    pub roots: u64,
+    /// Time that mutators spent at safepoints at which they had something to do.
+    pub safepoint_pauses: PauseSummary,
+    /// CPU time of the background threads in nanoseconds.
+    pub collector_cpu_ns: u64,
+    /// Time that mutators spent marking in allocations, in nanoseconds.
+    pub assist_ns: u64,
+    /// How long the last cycle marked, in nanoseconds.
+    pub last_mark_ns: u64,
+}
+
+impl From<collector::Stats> for HeapStats {
+    fn from(stats: collector::Stats) -> HeapStats {
+        let arena = stats.arena;
+        HeapStats {
+            cycles: stats.cycles,
+            forced_cycles: stats.forced_cycles,
+            aborted_cycles: stats.aborted_cycles,
+            live_bytes: stats.marked_bytes,
+            live_now_bytes: stats.live_bytes,
+            goal_bytes: stats.goal_bytes,
+            trigger_bytes: stats.trigger_bytes,
+            total_bytes: arena.total_bytes as u64,
+            in_use_bytes: arena.in_use_bytes as u64,
+            free_bytes: arena.free_bytes as u64,
+            committed_bytes: arena.committed_bytes as u64,
+            released_bytes: arena.released_bytes as u64,
+            side_table_bytes: arena.side_table_bytes as u64,
+            allocated_bytes: stats.allocated_bytes,
+            allocated_objects: stats.allocated_objects,
+            roots: stats.roots,
+            safepoint_pauses: stats.safepoint_pauses,
+            collector_cpu_ns: stats.collector_cpu_ns,
+            assist_ns: stats.assist_ns,
+            last_mark_ns: stats.last_mark_ns,
+        }
+    }
+}

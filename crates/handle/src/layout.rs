@@ -1,0 +1,165 @@
+//! From Rust types to cells: how large, of which kind, traced and dropped how.
+
+use crate::trace::Trace;
+use mudlark_arena::{CELL_ALIGN_MAX, CELL_BYTES_MAX, CELL_BYTES_MIN, SizeClass};
+use mudlark_collector::{Descriptor, EdgeVisitor, Marker, Shape};
+use std::{any::type_name, mem::needs_drop, ptr::NonNull};
+
+/// Where the values of a sized type go.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// No pointers and no drop glue: cells of a size class, shared with other such types.
+    Leaf(SizeClass),
+    /// Cells of exactly this many bytes, in blocks of this type alone.
+    Typed(usize),
+    /// A run of blocks.
+    Large,
+}
+
+impl Place {
+    /// The place of values of `T`.
+    pub(crate) const fn of<'gc, T: Trace<'gc>>() -> Place {
+        assert!(align_of::<T>() <= CELL_ALIGN_MAX, "the alignment of a collected type is at most 4096");
+        let align = if align_of::<T>() < 8 { 8 } else { align_of::<T>() };
+        let bytes = if size_of::<T>() < CELL_BYTES_MIN { CELL_BYTES_MIN } else { size_of::<T>() };
+        let bytes = bytes.next_multiple_of(align);
+        match SizeClass::of(bytes) {
+            None => Place::Large,
+            Some(class) if !T::NEEDS_TRACE && !needs_drop::<T>() => Place::Leaf(class),
+            Some(_) => Place::Typed(bytes),
+        }
+    }
+
+    /// Bytes of a cell, or 0 if it is no cell of a block.
+    pub(crate) const fn cell_bytes(self) -> usize {
+        match self {
+            Place::Leaf(class) => class.cell_bytes(),
+            Place::Typed(bytes) => bytes,
+            Place::Large => 0,
+        }
+    }
+}
+
+/// The descriptor of a sized type.
+pub(crate) fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
+    const {
+        &Descriptor {
+            name: type_name::<T>,
+            shape: Shape::Sized,
+            needs_trace: T::NEEDS_TRACE,
+            trace: trace::<T>,
+            visit: visit::<T>,
+            drop: if needs_drop::<T>() { Some(drop_value::<T>) } else { None },
+        }
+    }
+}
+
+unsafe fn trace<'gc, T: Trace<'gc>>(cell: NonNull<u8>, _: usize, _: usize, marker: &mut Marker<'_>) {
+    // SAFETY: C1: the cell holds a `T`; mutators have at most shared references to it, and what changes behind those is
+    // guarded by the cells' own protocols (T3).
+    unsafe { cell.cast::<T>().as_ref() }.trace(marker);
+}
+
+unsafe fn visit<'gc, T: Trace<'gc>>(cell: NonNull<u8>, _: usize, _: usize, visitor: &mut EdgeVisitor<'_>) {
+    // SAFETY: C1: as in `trace`.
+    unsafe { cell.cast::<T>().as_ref() }.trace(visitor);
+}
+
+unsafe fn drop_value<T>(cell: NonNull<u8>) {
+    // SAFETY: C1: the object is dead and is dropped once; T4: on any thread.
+    unsafe { cell.cast::<T>().drop_in_place() };
+}
+
+/// How slices lie in their cells: the length, padding up to the alignment, the elements.
+#[derive(Clone, Copy)]
+pub(crate) struct SliceLayout {
+    /// Bytes from the start of the cell to the first element.
+    pub(crate) offset: usize,
+    /// Bytes of the whole object, a multiple of its alignment.
+    pub(crate) bytes: usize,
+}
+
+impl SliceLayout {
+    /// Where the elements of a slice of `T` begin.
+    pub(crate) const fn offset<T>() -> usize {
+        assert!(align_of::<T>() <= CELL_ALIGN_MAX, "the alignment of a collected type is at most 4096");
+        if align_of::<T>() < size_of::<usize>() { size_of::<usize>() } else { align_of::<T>() }
+    }
+
+    /// The layout of a slice, or `None` if no address space could hold it.
+    pub(crate) fn of<T>(len: usize) -> Option<SliceLayout> {
+        let offset = const { SliceLayout::offset::<T>() };
+        let bytes = size_of::<T>().checked_mul(len)?.checked_add(offset)?.max(CELL_BYTES_MIN);
+        let bytes = bytes.checked_next_multiple_of(offset)?;
+        (bytes <= isize::MAX as usize).then_some(SliceLayout { offset, bytes })
+    }
+
+    /// The size class of the object; `None` if it is large.
+    pub(crate) fn class(self) -> Option<SizeClass> {
+        if self.bytes > CELL_BYTES_MAX { None } else { SizeClass::of(self.bytes) }
+    }
+}
+
+/// The first element of a slice.
+pub(crate) fn elements<T>(cell: NonNull<u8>) -> NonNull<T> {
+    // SAFETY: H3: objects of slices have at least `offset` bytes.
+    unsafe { cell.add(const { SliceLayout::offset::<T>() }) }.cast()
+}
+
+/// The descriptor of slices of `T`.
+pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
+    const {
+        &Descriptor {
+            name: type_name::<[T]>,
+            shape: Shape::Slice { elem_bytes: size_of::<T>() },
+            needs_trace: T::NEEDS_TRACE,
+            trace: trace_slice::<T>,
+            visit: visit_slice::<T>,
+            drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
+        }
+    }
+}
+
+/// Elements `[first, end)` of the slice in `cell`.
+///
+/// # Safety
+///
+/// The cell holds a slice of `T` with at least `end` elements.
+unsafe fn part<'a, T>(cell: NonNull<u8>, first: usize, end: usize) -> &'a [T] {
+    // SAFETY: H3: the elements follow at the offset; `first` is within them by the caller's contract.
+    let start = unsafe { elements::<T>(cell).add(first) };
+    // SAFETY: as above; elements below the length are initialized, and changed only behind cells (T3).
+    unsafe { NonNull::slice_from_raw_parts(start, end - first).as_ref() }
+}
+
+unsafe fn trace_slice<'gc, T: Trace<'gc>>(
+    cell: NonNull<u8>,
+    first: usize,
+    end: usize,
+    marker: &mut Marker<'_>,
+) {
+    // SAFETY: C1: the collector asks for elements below the length.
+    for element in unsafe { part::<T>(cell, first, end) } {
+        element.trace(marker);
+    }
+}
+
+unsafe fn visit_slice<'gc, T: Trace<'gc>>(
+    cell: NonNull<u8>,
+    first: usize,
+    end: usize,
+    visitor: &mut EdgeVisitor<'_>,
+) {
+    // SAFETY: C1: as in `trace_slice`.
+    for element in unsafe { part::<T>(cell, first, end) } {
+        element.trace(visitor);
+    }
+}
+
+unsafe fn drop_slice<T>(cell: NonNull<u8>) {
+    // SAFETY: H3: slices begin with their length.
+    let len = unsafe { cell.cast::<usize>().read() };
+    let elements = NonNull::slice_from_raw_parts(elements::<T>(cell), len);
+    // SAFETY: C1: the object is dead and is dropped once; elements below the length are initialized.
+    unsafe { elements.drop_in_place() };
+}

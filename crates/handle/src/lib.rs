@@ -1,0 +1,64 @@
+//! A garbage-collected heap for Rust programs: concurrent, paced, and safe to use.
+//!
+//! A [`Heap`] is for those who embed one in an interpreter, build a runtime, or study pacing. Its collector marks on
+//! background threads while the program runs; objects have no headers; a pointer is one word that costs
+//! nothing to copy or to follow. Nothing in this crate needs `unsafe` to be used.
+//!
+//! # The four things to know
+//!
+//! - A [`Mutator`] is a thread's access to the heap. [`Mutator::enter`] opens a *scope*; the collector
+//!   never interrupts one.
+//! - In a scope there are [`Gc`] pointers, plain `Copy` words branded with the scope's `'gc`, so they can neither leave it nor
+//!   meet another heap's.
+//! - What must outlive the scope goes into a [`Root`].
+//! - Objects are immutable but for their cells: [`GcCell`] for one pointer, [`GcRefCell`] for anything else.
+//!
+//! # Example: a list that is built, kept, and walked
+//!
+//! ```
+//! use mudlark::{Gc, GcCell, Heap, Root, Trace};
+//!
+//! #[derive(Trace)]
+//! struct Node<'gc> {
+//!     value: u64,
+//!     next: GcCell<Option<Gc<'gc, Node<'gc>>>>,
+//! }
+//!
+//! let heap = Heap::builder().build()?;
+//! let mut mutator = heap.attach();
+//! let list: Root<Node<'static>> = mutator.enter(|cx| {
+//!     let tail = cx.alloc(Node { value: 2, next: GcCell::new(None) });
+//!     let head = cx.alloc(Node { value: 1, next: GcCell::new(Some(tail)) });
+//!     tail.next.set(cx, Some(head)); // A cycle is no problem.
+//!     cx.root(head)
+//! });
+//! mutator.collect();
+//! let sum = mutator.enter(|cx| {
+//!     let head = list.get(cx);
+//!     head.value + head.next.get().map_or(0, |tail| tail.value)
+//! });
+//! assert_eq!(sum, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod cell;
+mod error;
+mod gc;
+mod heap;
+mod layout;
+mod ref_cell;
+mod root;
+mod scope;
+mod slice;
+pub mod trace;
+
+pub use cell::{GcCell, Word};
+pub use error::AllocError;
+pub use gc::{Erased, Gc, Referent};
+pub use heap::{Heap, HeapBuilder, HeapStats, Mutator};
+pub use mudlark_collector::{GcPercent, HeapError, HeapFull, ParseGcPercentError, PauseSummary};
+pub use mudlark_derive::Trace;
+pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
+pub use root::Root;
+pub use scope::Scope;
+pub use trace::{Rebrand, Static, Trace};

@@ -1,0 +1,172 @@
+//! Scopes: where pointers live and objects are made.
+
+use crate::{
+    error::AllocError,
+    gc::{Brand, Gc},
+    layout::{Place, descriptor},
+    root::Root,
+    trace::{Rebrand, Trace},
+};
+use mudlark_collector::{Core, Descriptor, HeapFull, Kind, Local, Mutator};
+use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+
+/// A mutator in a scope: what allocates, and what changes cells. Usually called `cx`.
+///
+/// [`Mutator::enter`](crate::Mutator::enter) makes one, with a brand `'gc` that no other scope has. While it is open the collector
+/// waits for nothing but its end, and frees nothing that the scope could see.
+#[repr(transparent)]
+pub struct Scope<'gc> {
+    mutator: Mutator,
+    brand: Brand<'gc>,
+    /// A scope belongs to its thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+impl<'gc> Scope<'gc> {
+    /// The scope of an entered mutator.
+    ///
+    /// # Safety
+    ///
+    /// The current thread entered `mutator` and exits it only when the returned reference is dead; `'gc` is a
+    /// brand that nothing else has.
+    #[inline]
+    pub(crate) unsafe fn of(mutator: &Mutator) -> &Scope<'gc> {
+        // SAFETY: H4: `Scope` is a transparent wrapper of a `Mutator`.
+        unsafe { &*std::ptr::from_ref(mutator).cast::<Scope<'gc>>() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn local(&self) -> &Local {
+        // SAFETY: H4: a scope exists only while its thread has entered the mutator.
+        unsafe { self.mutator.local() }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        self.local().core()
+    }
+
+    /// Moves a value into the heap.
+    ///
+    /// # Panics
+    ///
+    /// When the heap is full; [`Scope::try_alloc`] gives the value back instead.
+    #[inline(always)]
+    #[track_caller]
+    pub fn alloc<T: Trace<'gc>>(&self, value: T) -> Gc<'gc, T> {
+        match self.try_alloc(value) {
+            Ok(gc) => gc,
+            Err(error) => error.panic(),
+        }
+    }
+
+    /// Moves a value into the heap.
+    ///
+    /// # Errors
+    ///
+    /// When the heap is full: at its maximum, or the system gives no memory. The value comes back, nothing has happened, and a
+    /// cycle is asked for; once the scope is left, it may free memory.
+    ///
+    /// # Example: a script that hits its limit
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Cons<'gc>(u64, Option<Gc<'gc, Cons<'gc>>>);
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// let message = heap.attach().enter(|cx| {
+    ///     let mut list = None;
+    ///     for n in 0.. {
+    ///         match cx.try_alloc(Cons(n, list)) {
+    ///             Ok(cons) => list = Some(cons),
+    ///             Err(error) => return error.to_string(),
+    ///         }
+    ///     }
+    ///     unreachable!()
+    /// });
+    /// assert!(message.starts_with("cannot allocate 16 bytes"), "{message}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn try_alloc<T: Trace<'gc>>(&self, value: T) -> Result<Gc<'gc, T>, AllocError<T>> {
+        let place = const { Place::of::<T>() };
+        let cell = match place {
+            Place::Leaf(class) => self.cell_of(Kind::leaf(class), place.cell_bytes(), descriptor::<T>()),
+            Place::Typed(bytes) => self.cell_of(Kind::of(descriptor::<T>()), bytes, descriptor::<T>()),
+            Place::Large => return self.try_alloc_large(value),
+        };
+        match cell {
+            Ok(cell) => {
+                // SAFETY: H3: the cell is new, large enough for a `T`, and aligned to it.
+                unsafe { cell.cast::<T>().write(value) };
+                // SAFETY: H1: it holds a `T`, made in this scope.
+                Ok(unsafe { Gc::from_cell(cell) })
+            }
+            Err(full) => Err(AllocError { value, full }),
+        }
+    }
+
+    #[cold]
+    fn try_alloc_large<T: Trace<'gc>>(&self, value: T) -> Result<Gc<'gc, T>, AllocError<T>> {
+        let value = ManuallyDrop::new(value);
+        let cell = self.large(descriptor::<T>(), size_of::<T>(), |cell| {
+            // SAFETY: H3: the run is new and large enough; the value is forgotten if this happens.
+            unsafe { std::ptr::copy_nonoverlapping(&raw const *value, cell.cast::<T>().as_ptr(), 1) };
+        });
+        match cell {
+            // SAFETY: H1: it holds a `T`, made in this scope.
+            Ok(cell) => Ok(unsafe { Gc::from_cell(cell) }),
+            Err(full) => Err(AllocError { value: ManuallyDrop::into_inner(value), full }),
+        }
+    }
+
+    /// A new cell. What is in it is garbage until the caller, at once, writes an object.
+    #[inline(always)]
+    pub(crate) fn cell_of(
+        &self,
+        kind: Kind,
+        cell_bytes: usize,
+        descriptor: &'static Descriptor,
+    ) -> Result<NonNull<u8>, HeapFull> {
+        match self.local().bump(kind, cell_bytes) {
+            Some(cell) => Ok(cell),
+            None => self.local().alloc_slow(&self.mutator, kind, descriptor, cell_bytes),
+        }
+    }
+
+    /// A run of blocks for one object, which `init` makes valid.
+    pub(crate) fn large(
+        &self,
+        descriptor: &'static Descriptor,
+        bytes: usize,
+        init: impl FnMut(NonNull<u8>),
+    ) -> Result<NonNull<u8>, HeapFull> {
+        self.local().alloc_large(&self.mutator, descriptor, bytes, init)
+    }
+
+    /// Keeps an object alive beyond the scope.
+    ///
+    /// # Example: from one scope to the next
+    ///
+    /// ```
+    /// use mudlark::{Heap, Root};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let word: Root<str> = mutator.enter(|cx| cx.root(cx.alloc_str("kept")));
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(&*word.get(cx), "kept"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn root<T: ?Sized + Rebrand>(&self, gc: Gc<'gc, T>) -> Root<T::With<'static>> {
+        // SAFETY: H1: what a `Gc` leads to is live in its scope; R1: the type differs in its brand only.
+        unsafe { Root::new(self, Gc::cell(gc)) }
+    }
+}

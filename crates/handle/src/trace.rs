@@ -1,0 +1,114 @@
+//! What the collector sees of a value: [`Trace`] finds the pointers in it, [`Rebrand`] names its type outside
+//! of scopes.
+//!
+//! ```text
+//!                     Trace<'gc>                                    Rebrand
+//!   Node<'gc> ─────── trace(visitor) ──▶ each Gc<'gc, _> in it      Node<'gc> ── With<'static> ──▶ Node<'static>
+//!   in a scope        on any thread, while mutators read            in a scope                     in a Root
+//! ```
+//!
+//! `#[derive(Trace)]` writes both, and it is the only way that needs no `unsafe`. Here are the traits with
+//! their contracts, and the impls for types of the standard library: `leaf` has those that never hold a
+//! pointer into the heap, and the wrapper [`Static`] that makes any other type such a leaf; `containers` has
+//! those that hold what they are given. [`Gc`](crate::Gc) and the cells implement the traits beside their
+//! definitions. They alone call the visitor.
+//!
+//! What has no impl has none for a reason: `Rc` cannot be dropped on another thread,
+//! `std::cell::RefCell<Gc<_>>` would change under the eyes of the collector, a `&'gc T` would keep nothing
+//! alive, and nobody knows what is in a `dyn Any`.
+
+mod containers;
+mod leaf;
+#[cfg(test)]
+mod tests;
+
+pub use leaf::Static;
+pub use mudlark_collector::Visitor;
+
+/// A type whose values can live in the heap: it shows the collector every [`Gc`](crate::Gc) in them.
+///
+/// `'gc` is the brand of those pointers. A type that holds none implements `Trace<'gc>` for every `'gc`.
+///
+/// Derive it. The derive demands that each field is `Trace`, or is skipped with `#[trace(skip)]` and is
+/// `'static + Send`, and it refuses a `Drop` impl.
+///
+/// # Safety
+/// The collector frees what `trace` does not show it, and it calls `trace` and drops values from its own
+/// threads. An impl promises:
+///
+/// - **T1** `trace` visits every `Gc` that the value owns, that is, every one that can be reached from it
+///   without going through a `Gc`; one in a hasher or a comparator counts. Visiting one twice is allowed.
+/// - **T2** `trace` does not look at what a `Gc` points to. It neither enters a scope nor allocates in a heap
+///   nor collects one, and it does nothing with the visitor but to trace its parts. If it panics, the cycle
+///   is given up and nothing is freed.
+/// - **T3** What `trace` reads does not change behind a `&self`, except inside mudlark's cells: it runs on
+///   one thread while another uses the value.
+/// - **T4** All that the value owns is `Send`, except the `Gc`s: it may be dropped on any thread.
+/// - **T5** Dropping the value reads nothing through a `Gc`: what it points to may be gone already.
+/// - **T6** Every `Gc` in the value has the brand `'gc`, and all other data in it is `'static`.
+/// - **T7** `NEEDS_TRACE` is `false` only if `trace` visits nothing, whatever the value. And it is `true`
+///   only if the type has a brand, that is, implements `Trace<'gc>` for one `'gc` alone: a value without a
+///   brand can be changed in a scope of any heap, behind the back of the collector that would read it.
+///
+/// # Example: two fields that are traced and one that is not
+/// ```
+/// use mudlark::{Gc, GcCell, Heap, Trace};
+///
+/// #[derive(Trace)]
+/// struct File<'gc> {
+///     name: Gc<'gc, str>,
+///     next: GcCell<Option<Gc<'gc, File<'gc>>>>,
+///     #[trace(skip)]
+///     handle: Option<std::fs::File>,
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// let name_bytes = heap.attach().enter(|cx| {
+///     let name = cx.alloc_str("log");
+///     let file = cx.alloc(File { name, next: GcCell::new(None), handle: None });
+///     file.next.set(cx, Some(file));
+///     file.name.len()
+/// });
+/// assert_eq!(name_bytes, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot live in a garbage-collected heap",
+    label = "not `Trace`",
+    note = "a type of your own: put `#[derive(Trace)]` on it",
+    note = "a type that holds no `Gc` and is `'static + Send`: skip the field with `#[trace(skip)]`, \
+            or wrap the value in `Static`",
+    note = "in place of `Rc` use `Gc`; in place of `Cell` and `RefCell` use `GcCell` and `GcRefCell`"
+)]
+pub unsafe trait Trace<'gc> {
+    /// Whether values of this type can hold a `Gc`.
+    ///
+    /// Where it is `false`, the collector never reads the values, and containers of them are skipped as a
+    /// whole.
+    const NEEDS_TRACE: bool;
+
+    /// Passes every `Gc` in the value to `visitor`, by tracing the parts of the value.
+    fn trace<V: Visitor>(&self, visitor: &mut V);
+}
+
+/// A type that has the same name under every brand: `Node<'gc>` in a scope is `Node<'static>` in a
+/// [`Root`](crate::Root).
+///
+/// `#[derive(Trace)]` writes it too, unless it is told `#[trace(no_rebrand)]`.
+///
+/// # Safety
+/// A root casts a pointer to a `Self` to a pointer to a `With<'r>` and back. An impl promises:
+///
+/// - **R1** `With<'r>` is `Self` with `'r` in place of the brand wherever a `Gc` has it, and is otherwise the
+///   same type. So the two have the same layout, the same `NEEDS_TRACE` and the same drop glue, and a type
+///   without a brand is its own `With<'r>`.
+/// - **R2** A value of the one is a value of the other, if what its `Gc`s point to is alive throughout `'r`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no name outside of a scope",
+    label = "not `Rebrand`",
+    note = "`#[derive(Trace)]` implements `Rebrand`, unless `#[trace(no_rebrand)]` is on the type"
+)]
+pub unsafe trait Rebrand {
+    /// This type under the brand `'gc`.
+    type With<'gc>: ?Sized + Trace<'gc> + 'gc;
+}

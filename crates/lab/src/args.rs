@@ -1,0 +1,241 @@
+//! The command line: what can be asked, and which askings make no sense.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mudlark::GcPercent;
+
+use crate::error::LabError;
+use crate::scale::Scale;
+use crate::size::ByteSize;
+use crate::workloads::Workload;
+
+/// Runs garbage-collection workloads on mudlark, or the same work on malloc, and reports what they cost
+#[derive(Debug, Parser)]
+#[command(name = "mudlark", version, about, arg_required_else_help = true, allow_negative_numbers = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the lab can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one workload and report time, memory, pauses and the checksum
+    Run(RunArgs),
+    /// Name the workloads, one line each
+    List,
+}
+
+/// The options of `run`, each valid by itself; [`RunArgs::into_request`] checks them together.
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true)]
+pub struct RunArgs {
+    /// The work to do
+    #[arg(value_enum, value_name = "WORKLOAD")]
+    pub workload: Workload,
+
+    /// Threads that share the work and the heap (trees and alloc only)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_threads)]
+    pub threads: usize,
+
+    /// How much the heap may grow between collections, in percent of what is live, or `off`
+    #[arg(long, value_name = "P", value_parser = parse_gc_percent)]
+    pub gc_percent: Option<GcPercent>,
+
+    /// Most memory the heap may take, such as 512MiB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_max_heap)]
+    pub max_heap: Option<ByteSize>,
+
+    /// Background threads of the collector; with 0 the workload's threads do all its work
+    #[arg(long, value_name = "N", value_parser = parse_workers)]
+    pub workers: Option<usize>,
+
+    /// Factor on the counts of the workload, for quick runs
+    #[arg(long, value_name = "F", default_value = "1", allow_hyphen_values = true)]
+    pub scale: Scale,
+
+    /// The heap to run on: collected by mudlark, or freed by hand on mimalloc
+    #[arg(long, value_enum, default_value = "mudlark")]
+    pub heap: HeapName,
+
+    /// Print one line of JSON instead of a text to read
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The heaps a workload can run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeapName {
+    /// The collected heap
+    Mudlark,
+    /// mimalloc, with memory freed by hand
+    Malloc,
+}
+
+/// A run that can be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The work to do.
+    pub workload: Workload,
+    /// Threads that share it, at least 1.
+    pub threads: usize,
+    /// How much of it.
+    pub scale: Scale,
+    /// Where.
+    pub heap: HeapRequest,
+}
+
+/// The heap of a run.
+#[derive(Clone, Copy, Debug)]
+pub enum HeapRequest {
+    /// The collected heap; what is `None` is left to mudlark's defaults.
+    Mudlark {
+        /// Growth between collections.
+        gc_percent: Option<GcPercent>,
+        /// The hard limit.
+        max_heap: Option<ByteSize>,
+        /// Background threads.
+        workers: Option<usize>,
+    },
+    /// mimalloc.
+    Malloc,
+}
+
+impl RunArgs {
+    /// Checks the options against each other.
+    ///
+    /// # Errors
+    /// Refuses threads for a workload that has one thread's version only, and options of the collected heap
+    /// for the other one.
+    pub fn into_request(self) -> Result<Request, LabError> {
+        let Self { workload, threads, gc_percent, max_heap, workers, scale, heap, json: _ } = self;
+        if threads > 1 && !workload.is_threaded() {
+            return Err(LabError::OneThreadOnly { workload, threads });
+        }
+        let heap = match heap {
+            HeapName::Mudlark => HeapRequest::Mudlark { gc_percent, max_heap, workers },
+            HeapName::Malloc => {
+                let given = [
+                    (gc_percent.is_some(), "--gc-percent"),
+                    (max_heap.is_some(), "--max-heap"),
+                    (workers.is_some(), "--workers"),
+                ];
+                if let Some(&(_, option)) = given.iter().find(|(is_given, _)| *is_given) {
+                    return Err(LabError::NotForMalloc { option });
+                }
+                HeapRequest::Malloc
+            }
+        };
+        Ok(Request { workload, threads, scale, heap })
+    }
+}
+
+const THREADS_MAX: usize = 64;
+const WORKERS_MAX: usize = 256;
+/// A heap has tables of its own and a minimum to run on; below this nothing can be learned from a run.
+const MAX_HEAP_MIN: ByteSize = ByteSize(1 << 20);
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    parse_count(text, 1, THREADS_MAX, "someone must do the work")
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    parse_count(text, 0, WORKERS_MAX, "0 makes the collector work on the workload's own threads")
+}
+
+fn parse_count(text: &str, min: usize, max: usize, why: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count) if (min..=max).contains(&count) => Ok(count),
+        _ => Err(format!("use a whole number from {min} to {max}; {why}")),
+    }
+}
+
+fn parse_gc_percent(text: &str) -> Result<GcPercent, String> {
+    text.parse().map_err(|_| "use a percentage such as 100, or off".to_owned())
+}
+
+fn parse_max_heap(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: crate::size::SizeError| error.to_string())?;
+    if size < MAX_HEAP_MIN {
+        return Err(format!("a heap needs at least {MAX_HEAP_MIN}; try 64MiB"));
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Cli, Command, HeapRequest, LabError, Request};
+    use crate::size::ByteSize;
+    use crate::workloads::Workload;
+
+    fn request(line: &str) -> Result<Request, LabError> {
+        match Cli::parse_from(line.split(' ')).command {
+            Command::Run(args) => args.into_request(),
+            Command::List => panic!("{line} is no run"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_run_takes_the_defaults() {
+        let request = request("mudlark run trees").unwrap();
+        assert_eq!((request.workload, request.threads), (Workload::Trees, 1));
+        assert_eq!(request.scale.factor(), 1.0);
+        let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request.heap else {
+            panic!("mudlark is the default heap")
+        };
+        assert!(gc_percent.is_none() && max_heap.is_none() && workers.is_none());
+    }
+
+    #[test]
+    fn every_knob_arrives() {
+        let line = "mudlark run alloc --threads 2 --gc-percent off --max-heap 512MiB --workers 0 --scale 0.5";
+        let request = request(line).unwrap();
+        assert_eq!((request.threads, request.scale.factor()), (2, 0.5));
+        let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request.heap else {
+            panic!("mudlark is the default heap")
+        };
+        assert!(gc_percent.is_some());
+        assert_eq!((max_heap, workers), (Some(ByteSize(512 << 20)), Some(0)));
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let refused = request("mudlark run splay --threads 2");
+        assert!(matches!(refused, Err(LabError::OneThreadOnly { workload: Workload::Splay, threads: 2 })));
+        let refused = request("mudlark run trees --heap malloc --workers 1");
+        assert!(matches!(refused, Err(LabError::NotForMalloc { option: "--workers" })));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let lines = [
+            "run trees --threads 0",
+            "run trees --threads -1",
+            "run trees --threads 65",
+            "run trees --threads two",
+            "run trees --workers 257",
+            "run trees --gc-percent lots",
+            "run trees --gc-percent -1",
+            "run trees --max-heap 0",
+            "run trees --max-heap 4KiB",
+            "run trees --max-heap lots",
+            "run trees --scale 0",
+            "run trees --scale -1",
+            "run trees --scale nan",
+            "run trees --scale -inf",
+            "run tress",
+            "run",
+        ];
+        for line in lines {
+            let words = std::iter::once("mudlark").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a run costs: wall time, CPU time and memory, as the operating system tells.
+
+use std::time::{Duration, Instant};
+
+use crate::size::ByteSize;
+
+/// Wall and CPU time between two moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elapsed {
+    /// Time on the clock. First, so that sorting goes by it.
+    pub wall: Duration,
+    /// User and system time of all threads of the process.
+    pub cpu: Duration,
+}
+
+/// Measures an [`Elapsed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        let cpu = process_cpu();
+        Self { wall: Instant::now(), cpu }
+    }
+
+    /// Returns what has passed since the start.
+    pub fn elapsed(&self) -> Elapsed {
+        let wall = self.wall.elapsed();
+        Elapsed { wall, cpu: process_cpu().saturating_sub(self.cpu) }
+    }
+}
+
+/// Returns the user and system time of this process, or zero where the system does not tell.
+pub fn process_cpu() -> Duration {
+    usage().map_or(Duration::ZERO, |usage| duration(usage.ru_utime) + duration(usage.ru_stime))
+}
+
+/// Returns the largest resident memory this process ever had.
+pub fn peak_memory() -> ByteSize {
+    let peak = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| high_water_mark(&status));
+    peak.or_else(|| usage().map(max_resident)).unwrap_or(ByteSize(0))
+}
+
+/// Finds the line `VmHWM:   1234 kB` in the text of `/proc/self/status`.
+fn high_water_mark(status: &str) -> Option<ByteSize> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    Some(ByteSize(kib * 1024))
+}
+
+fn max_resident(usage: libc::rusage) -> ByteSize {
+    // Apple counts bytes, everyone else KiB.
+    let unit_bytes = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    ByteSize(u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit_bytes)
+}
+
+fn usage() -> Option<libc::rusage> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the pointer is valid for writes of one `rusage`.
+    let status = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    // SAFETY: `getrusage` has filled the structure when it returns 0.
+    (status == 0).then(|| unsafe { usage.assume_init() })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stopwatch, high_water_mark, peak_memory};
+    use crate::size::ByteSize;
+
+    #[test]
+    fn the_high_water_mark_is_found_in_a_status_file() {
+        let status = "Name:\tmudlark\nVmPeak:\t  9000 kB\nVmHWM:\t    1972 kB\nVmRSS:\t 100 kB\n";
+        assert_eq!(high_water_mark(status), Some(ByteSize(1972 * 1024)));
+        assert_eq!(high_water_mark("Name:\tmudlark\n"), None);
+    }
+
+    #[test]
+    fn a_running_process_has_used_memory() {
+        assert!(peak_memory() > ByteSize(100 * 1024));
+    }
+
+    /// Goal: CPU time counts what this process does. Method: compute until the clock has moved enough.
+    #[test]
+    fn computing_costs_cpu_time() {
+        let watch = Stopwatch::start();
+        let mut sum = 0_u64;
+        while watch.elapsed().cpu.as_millis() < 2 {
+            sum = (0..10_000).fold(sum, |sum, n| std::hint::black_box(sum.wrapping_add(n)));
+        }
+        assert!(watch.elapsed().wall.as_micros() > 0);
+    }
+}

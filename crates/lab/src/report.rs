@@ -1,0 +1,333 @@
+//! The result of a run, as a text to read and as one line of JSON.
+
+use std::fmt;
+use std::time::Duration;
+
+use mudlark::HeapStats;
+
+use crate::error::LabError;
+use crate::json::Object;
+use crate::latency::Latency;
+use crate::measure::Elapsed;
+use crate::scale::Scale;
+use crate::size::ByteSize;
+use crate::workloads::{Finding, Workload};
+
+/// What a run found.
+#[derive(Debug)]
+pub struct Report {
+    pub(crate) implementation: &'static str,
+    pub(crate) workload: Workload,
+    pub(crate) threads: usize,
+    pub(crate) scale: Scale,
+    /// Time of the part that the workload defines: for `graph` the median collection, for `lists` the writes,
+    /// else everything.
+    pub(crate) timed: Elapsed,
+    pub(crate) checksum: u64,
+    pub(crate) expected: u64,
+    /// Objects the whole run allocated.
+    pub(crate) objects: u64,
+    pub(crate) finding: Finding,
+    pub(crate) peak_memory: ByteSize,
+    /// `None` where nothing is collected.
+    pub(crate) gc: Option<GcReport>,
+}
+
+/// What the collector did during a run, preparations included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GcReport {
+    cycles: u64,
+    /// Safepoints: count, percentiles, longest, sum.
+    safepoints: u64,
+    pause_p50: Duration,
+    pause_p99: Duration,
+    pause_max: Duration,
+    pause_total: Duration,
+    /// The collector's part of all CPU time since the heap was made.
+    cpu_fraction: f64,
+    live: ByteSize,
+    goal: ByteSize,
+}
+
+impl GcReport {
+    /// Reads the statistics of a heap after `cpu` of process time with it.
+    pub(crate) fn new(stats: &HeapStats, cpu: Duration) -> Self {
+        let pauses = &stats.safepoint_pauses;
+        let collector_ns = stats.collector_cpu_ns + stats.assist_ns;
+        Self {
+            cycles: stats.cycles,
+            safepoints: pauses.count,
+            pause_p50: Duration::from_nanos(pauses.p50_ns),
+            pause_p99: Duration::from_nanos(pauses.p99_ns),
+            pause_max: Duration::from_nanos(pauses.max_ns),
+            pause_total: Duration::from_nanos(pauses.total_ns),
+            cpu_fraction: collector_ns as f64 / cpu.as_nanos().max(1) as f64,
+            live: ByteSize(stats.live_bytes),
+            goal: ByteSize(stats.goal_bytes),
+        }
+    }
+
+    fn to_json(self) -> Object {
+        Object::new()
+            .integer("cycles", self.cycles)
+            .number("pause_max_us", micros(self.pause_max), 3)
+            .number("pause_total_us", micros(self.pause_total), 3)
+            .number("cpu_fraction", self.cpu_fraction, 4)
+            .integer("live_bytes", self.live.0)
+            .integer("goal_bytes", self.goal.0)
+            .integer("safepoints", self.safepoints)
+            .number("safepoint_p50_us", micros(self.pause_p50), 3)
+            .number("safepoint_p99_us", micros(self.pause_p99), 3)
+            .number("safepoint_max_us", micros(self.pause_max), 3)
+    }
+}
+
+impl Report {
+    /// Judges the checksum.
+    ///
+    /// # Errors
+    /// Fails if the work was not done right.
+    pub fn judge(&self) -> Result<(), LabError> {
+        let (workload, expected, found) = (self.workload, self.expected, self.checksum);
+        if found == expected { Ok(()) } else { Err(LabError::Checksum { workload, expected, found }) }
+    }
+
+    /// Writes the report as one line of JSON, without the end of the line.
+    pub fn to_json(&self) -> String {
+        let mut json = Object::new()
+            .text("impl", self.implementation)
+            .text("workload", self.workload.name())
+            .integer("threads", self.threads as u64)
+            .number("seconds", self.timed.wall.as_secs_f64(), 9)
+            .number("cpu_s", self.timed.cpu.as_secs_f64(), 6)
+            .integer("checksum", self.checksum);
+        if let Finding::Latency(latency) = &self.finding {
+            json = json.object("latency_us", latency_json(latency));
+        }
+        json = json.integer("peak_rss_kb", self.peak_memory.0 / 1024);
+        if let Some(gc) = self.gc {
+            json = json.object("gc", gc.to_json());
+        }
+        json = json
+            .number("scale", self.scale.factor(), 6)
+            .flag("checksum_ok", self.judge().is_ok())
+            .integer("objects", self.objects);
+        match self.finding {
+            Finding::Nothing | Finding::Latency(_) => json,
+            Finding::PerObject => json.number("ns_per_object", self.ns_per(self.objects), 3),
+            Finding::PerWrite(writes) => json.number("ns_per_write", self.ns_per(writes), 3),
+            Finding::FullCollection { median, live_objects } => json
+                .number("full_gc_ms_median", median.as_secs_f64() * 1e3, 3)
+                .number("ns_per_live_object", self.ns_per(live_objects), 3)
+                .number("live_mb_per_s", self.live_mb_per_s(), 1)
+                .integer("live_objects", live_objects),
+        }
+        .finish()
+    }
+
+    /// Divides the time of the run by a count.
+    fn ns_per(&self, count: u64) -> f64 {
+        self.timed.wall.as_nanos() as f64 / count as f64
+    }
+
+    /// The live megabytes (of 10^6 bytes) that are collected in a second.
+    fn live_mb_per_s(&self) -> f64 {
+        let live_bytes = self.gc.map_or(0, |gc| gc.live.0);
+        live_bytes as f64 / 1e6 / self.timed.wall.as_secs_f64()
+    }
+}
+
+fn latency_json(latency: &Latency) -> Object {
+    Object::new()
+        .number("p50", micros(latency.p50), 3)
+        .number("p99", micros(latency.p99), 3)
+        .number("p999", micros(latency.p999), 3)
+        .number("p9999", micros(latency.p9999), 3)
+        .number("max", micros(latency.max), 3)
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1e3
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        let Self { implementation, workload, scale, timed, .. } = self;
+        writeln!(f, "{workload} on {implementation}, {} {threads}, scale {scale}", self.threads)?;
+        writeln!(f, "  time         {} ({} of CPU)", Time(timed.wall), Time(timed.cpu))?;
+        writeln!(f, "  objects      {} allocated", Grouped(self.objects))?;
+        match &self.finding {
+            Finding::Nothing => {}
+            Finding::PerObject => {
+                writeln!(f, "  allocation   {:.2} ns per object", self.ns_per(self.objects))?
+            }
+            Finding::PerWrite(writes) => {
+                let writes_ns = self.ns_per(*writes);
+                writeln!(f, "  writes       {}, {writes_ns:.2} ns per write", Grouped(*writes))?;
+            }
+            Finding::Latency(latency) => writeln!(f, "  latency      {latency}")?,
+            Finding::FullCollection { median, live_objects } => {
+                let (object_ns, rate) = (self.ns_per(*live_objects), self.live_mb_per_s());
+                writeln!(f, "  full GC      {}, median of 5", Time(*median))?;
+                writeln!(
+                    f,
+                    "  marking      {object_ns:.2} ns per live object, {rate:.0} MB/s of live objects"
+                )?;
+            }
+        }
+        if let Some(gc) = &self.gc {
+            writeln!(f, "  collector    {} cycles, {:.1} % of CPU", gc.cycles, gc.cpu_fraction * 100.0)?;
+            let (p50, p99, max) = (Time(gc.pause_p50), Time(gc.pause_p99), Time(gc.pause_max));
+            writeln!(f, "  safepoints   {}, p50 {p50}, p99 {p99}, max {max}", Grouped(gc.safepoints))?;
+            writeln!(f, "  heap         {} live after the last cycle, goal {}", gc.live, gc.goal)?;
+        }
+        writeln!(f, "  peak memory  {}", self.peak_memory)?;
+        match self.judge() {
+            Ok(()) => writeln!(f, "  checksum     {}, as it must be", self.checksum),
+            Err(_) => writeln!(f, "  checksum     {}, WRONG: it must be {}", self.checksum, self.expected),
+        }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p99, p999, p9999, max } = *self;
+        write!(f, "p50 {}, p99 {}, p99.9 {}, ", Time(p50), Time(p99), Time(p999))?;
+        write!(f, "p99.99 {}, max {}", Time(p9999), Time(max))
+    }
+}
+
+/// Writes a time with three to four digits in a unit that suits it.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_nanos() as f64 {
+            ns if ns < 1e3 => write!(f, "{ns} ns"),
+            ns if ns < 1e6 => write!(f, "{:.2} µs", ns / 1e3),
+            ns if ns < 1e9 => write!(f, "{:.2} ms", ns / 1e6),
+            ns => write!(f, "{:.3} s", ns / 1e9),
+        }
+    }
+}
+
+/// Writes a count with its digits in groups of three.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{GcReport, Grouped, Report, Time};
+    use crate::error::LabError;
+    use crate::latency::Latency;
+    use crate::measure::Elapsed;
+    use crate::scale::Scale;
+    use crate::size::ByteSize;
+    use crate::workloads::{Finding, Workload};
+
+    const US: Duration = Duration::from_micros(1);
+
+    fn report(finding: Finding) -> Report {
+        Report {
+            implementation: "mudlark",
+            workload: Workload::Pusher,
+            threads: 1,
+            scale: Scale::FULL,
+            timed: Elapsed { wall: Duration::from_millis(1250), cpu: Duration::from_millis(1500) },
+            checksum: 7,
+            expected: 7,
+            objects: 1_000_000,
+            finding,
+            peak_memory: ByteSize(3 << 20),
+            gc: Some(GcReport {
+                cycles: 3,
+                safepoints: 1234,
+                pause_p50: US,
+                pause_p99: 2 * US,
+                pause_max: 10 * US,
+                pause_total: 100 * US,
+                cpu_fraction: 0.25,
+                live: ByteSize(1 << 20),
+                goal: ByteSize(2 << 20),
+            }),
+        }
+    }
+
+    fn latency() -> Finding {
+        Finding::Latency(Latency { p50: US, p99: 2 * US, p999: 3 * US, p9999: 4 * US, max: 5 * US })
+    }
+
+    #[test]
+    fn the_json_line_has_the_agreed_keys_first() {
+        let expected = concat!(
+            r#"{"impl":"mudlark","workload":"pusher","threads":1,"seconds":1.250000000,"cpu_s":1.500000,"#,
+            r#""checksum":7,"latency_us":{"p50":1.000,"p99":2.000,"p999":3.000,"p9999":4.000,"max":5.000},"#,
+            r#""peak_rss_kb":3072,"gc":{"cycles":3,"pause_max_us":10.000,"pause_total_us":100.000,"#,
+            r#""cpu_fraction":0.2500,"live_bytes":1048576,"goal_bytes":2097152,"safepoints":1234,"#,
+            r#""safepoint_p50_us":1.000,"safepoint_p99_us":2.000,"safepoint_max_us":10.000},"#,
+            r#""scale":1.000000,"checksum_ok":true,"objects":1000000}"#
+        );
+        assert_eq!(report(latency()).to_json(), expected);
+    }
+
+    #[test]
+    fn what_is_not_measured_is_not_in_the_json() {
+        let json = Report { gc: None, ..report(Finding::PerObject) }.to_json();
+        assert!(!json.contains("latency_us") && !json.contains("\"gc\""), "{json}");
+        assert!(json.ends_with(r#""objects":1000000,"ns_per_object":1250.000}"#), "{json}");
+    }
+
+    #[test]
+    fn the_text_tells_the_same() {
+        let text = report(latency()).to_string();
+        let parts = [
+            "pusher on mudlark, 1 thread, scale 1\n",
+            "1.250 s (1.500 s of CPU)",
+            "1,000,000 allocated",
+            "p50 1.00 µs, p99 2.00 µs, p99.9 3.00 µs, p99.99 4.00 µs, max 5.00 µs",
+            "3 cycles, 25.0 % of CPU",
+            "1,234, p50 1.00 µs",
+            "3 MiB",
+            "7, as it must be\n",
+        ];
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_an_error() {
+        let wrong = Report { checksum: 8, ..report(Finding::Nothing) };
+        assert!(matches!(wrong.judge(), Err(LabError::Checksum { expected: 7, found: 8, .. })));
+        assert_eq!(wrong.judge().unwrap_err().exit_code(), 1);
+        assert!(wrong.to_json().contains(r#""checksum_ok":false"#));
+        assert!(wrong.to_string().contains("8, WRONG: it must be 7"));
+        assert!(report(Finding::Nothing).judge().is_ok());
+    }
+
+    #[test]
+    fn times_and_counts_are_written_to_be_read() {
+        let times = [(999, "999 ns"), (1500, "1.50 µs"), (2_500_000, "2.50 ms"), (3_141_000_000, "3.141 s")];
+        for (ns, text) in times {
+            assert_eq!(Time(Duration::from_nanos(ns)).to_string(), text);
+        }
+        for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (68_332_206, "68,332,206")] {
+            assert_eq!(Grouped(count).to_string(), text);
+        }
+    }
+}
