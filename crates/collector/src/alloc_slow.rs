@@ -161,7 +161,7 @@ impl Local {
         } else if core.is_triggered() {
             mutator.poll_at_exit();
         }
-        if core.driver.wants_poll(core) || core.is_nearly_full() {
+        if core.driver.wants_poll(core) || core.is_behind() || core.is_nearly_full() {
             mutator.poll_at_exit();
         }
     }

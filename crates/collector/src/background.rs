@@ -110,6 +110,7 @@ fn help(core: &Core) {
 }
 
 fn work_until_shutdown(core: &Core, step: impl Fn() -> bool) {
+    yield_to_mutators();
     let mut counted = 0;
     while !core.background.is_shut_down() {
         // Read before the look around: a kick in between is not missed.
@@ -123,6 +124,16 @@ fn work_until_shutdown(core: &Core, step: impl Fn() -> bool) {
         if !core.background.is_shut_down() {
             core.queue.wait(seen);
         }
+    }
+}
+
+/// Has the scheduler not take a mutator's core away when it wakes the current thread.
+fn yield_to_mutators() {
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the parameters are valid for the call; a refusal changes nothing.
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
     }
 }
 

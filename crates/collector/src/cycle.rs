@@ -63,6 +63,7 @@ struct State {
     aborted: bool,
     mark_begun: Instant,
     allocated_at_arm: u64,
+    allocated_at_last_arm: u64,
 }
 
 /// Numbers of cycles.
@@ -107,6 +108,7 @@ impl Default for Driver {
             aborted: false,
             mark_begun: Instant::now(),
             allocated_at_arm: 0,
+            allocated_at_last_arm: 0,
         };
         Driver {
             state: Mutex::new(state),
@@ -265,13 +267,15 @@ impl Driver {
         self.open.store(false, Ordering::SeqCst);
         core.arena.turn();
         let live = core.accounts.finish_cycle();
-        let allocated = core.accounts.allocated().saturating_sub(state.allocated_at_arm);
-        let report = CycleReport { live, marked: core.accounts.marked(), allocated };
-        let plan = core.with_pacer(|pacer| {
-            pacer.report(report);
-            pacer.plan()
-        });
-        core.store_plan(plan);
+        let marked = core.accounts.marked();
+        let report = CycleReport {
+            marked,
+            born: live - marked,
+            allocated: core.accounts.allocated().saturating_sub(state.allocated_at_arm),
+            between: state.allocated_at_arm.saturating_sub(state.allocated_at_last_arm),
+        };
+        state.allocated_at_last_arm = state.allocated_at_arm;
+        core.report(report);
         {
             let mut counts = self.counts.lock();
             counts.last_live = live;
@@ -294,10 +298,7 @@ impl Driver {
         self.counts.lock().aborted += 1;
         // Not again at once: as if all were live.
         let live = core.accounts.live();
-        core.store_plan(core.with_pacer(|pacer| {
-            pacer.report(CycleReport { live, marked: 0, allocated: 0 });
-            pacer.plan()
-        }));
+        core.report(CycleReport { marked: live, ..CycleReport::default() });
         self.enter(core, state, Phase::Disarm);
         core.begin_handshake(Handshake::Disarm);
         true
@@ -394,9 +395,9 @@ impl Core {
     /// What a mutator does for the cycle at a safepoint that it looks at it.
     pub(crate) fn poll(&self) {
         self.advance();
-        if !self.background.has_threads() {
+        if !self.background.has_threads() || self.is_behind() {
             let _ = self.work(MARK_BUDGET_SAFEPOINT, SWEEP_BUDGET_SAFEPOINT);
-            self.advance();
+            self.driver.run(self, Progress::Any);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     local::{Kind, Local},
     mark::{Gray, MarkQueue},
     mutator::Mutator,
-    pacing::{GcPercent, Pacer, Plan},
+    pacing::{CycleReport, GcPercent, Pacer, Plan},
     pauses::{Histogram, PauseSummary},
     roots::{RootSlot, RootTable},
     sweeper,
@@ -265,7 +265,14 @@ impl Core {
         work(&mut self.pacer.lock())
     }
 
-    pub(crate) fn store_plan(&self, plan: Plan) {
+    /// Takes a cycle into account and plans the next one.
+    pub(crate) fn report(&self, report: CycleReport) {
+        let mut pacer = self.pacer.lock();
+        pacer.report(report);
+        self.store_plan(pacer.plan());
+    }
+
+    fn store_plan(&self, plan: Plan) {
         self.plan_trigger.store(plan.trigger, Relaxed);
         self.plan_goal.store(plan.goal, Relaxed);
     }
@@ -277,6 +284,11 @@ impl Core {
     /// Whether the heap has grown to its trigger.
     pub(crate) fn is_triggered(&self) -> bool {
         self.accounts.live() >= self.plan_trigger.load(Relaxed)
+    }
+
+    /// Whether the heap has outgrown its goal: the cycle did not keep up.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.accounts.live() >= self.plan_goal.load(Relaxed)
     }
 
     /// Whether memory that is not used yet is almost gone.

@@ -423,7 +423,8 @@ pub struct Shader<'a> {
     local: &'a Local,
 }
 
-impl Visitor for Shader<'_> {
+// SAFETY: the mutator's own thread, which changes nothing meanwhile, holds the lock.
+unsafe impl Visitor for Shader<'_> {
     fn edge(&mut self, cell: NonNull<u8>) {
         self.local.shade(cell);
     }

@@ -3,6 +3,10 @@
 //! A pure module: no clock, no atomics, no threads; reports in, plans out. The rules are Go's (its pacer of 1.18 and
 //! later), in the units of this heap:
 //!
+//! - live = marked + born · survival, where *born* is what was allocated during the cycle (all of it is kept, nobody knows what
+//!   of it lives) and survival is the share of allocation that the snapshots show to have stayed: the growth of *marked*
+//!   over the allocation between two snapshots, from 0 to 1. Counting all of *born* as live, as Go does, doubles it in the goal,
+//!   which costs a heap that allocates fast much memory;
 //! - goal = live + live · percent/100, and at least 4 MiB · percent/100;
 //! - runway = (largest of the last five ratios of bytes allocated to bytes marked during a cycle) · expected marking;
 //! - trigger = goal − runway, clamped to `[live + 45/64 · (goal − live), max(live + 61/64 · (goal − live), goal − 4 MiB)]`;
@@ -66,14 +70,16 @@ impl FromStr for GcPercent {
 }
 
 /// What a cycle tells the pacer when it is complete. Bytes throughout.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
 pub struct CycleReport {
-    /// What the cycle found live, with what was born during it.
-    pub live: u64,
-    /// What markers marked: the work of the cycle.
+    /// What markers marked: the work of the cycle, and what was live at its snapshot.
     pub marked: u64,
+    /// What was born during the cycle, alive or not.
+    pub born: u64,
     /// What mutators allocated while it marked.
     pub allocated: u64,
+    /// What mutators allocated from the snapshot before to this one.
+    pub between: u64,
 }
 
 /// When the next cycle begins, and where it should end. Bytes of live heap.
@@ -96,6 +102,8 @@ pub struct Pacer {
     percent: GcPercent,
     max_heap: u64,
     last: CycleReport,
+    /// What the last cycle is believed to have left alive.
+    live: u64,
     /// Bytes allocated per byte marked, of the last cycles.
     ratios: [f64; HISTORY],
     cycles: usize,
@@ -104,8 +112,7 @@ pub struct Pacer {
 impl Pacer {
     /// A pacer for a heap that has not had a cycle.
     pub fn new(percent: GcPercent, max_heap: u64) -> Pacer {
-        let last = CycleReport { live: 0, marked: 0, allocated: 0 };
-        Pacer { percent, max_heap, last, ratios: [0.0; HISTORY], cycles: 0 }
+        Pacer { percent, max_heap, last: CycleReport::default(), live: 0, ratios: [0.0; HISTORY], cycles: 0 }
     }
 
     /// The GC percent in force.
@@ -124,12 +131,20 @@ impl Pacer {
             self.ratios[self.cycles % HISTORY] = report.allocated as f64 / report.marked as f64;
             self.cycles += 1;
         }
+        let growth = report.marked.saturating_sub(self.last.marked);
+        let survival = if report.between > 0 { (growth as f64 / report.between as f64).min(1.0) } else { 0.0 };
+        self.live = report.marked + (report.born as f64 * survival) as u64;
         self.last = report;
+    }
+
+    /// What the last cycle is believed to have left alive.
+    pub fn live(&self) -> u64 {
+        self.live
     }
 
     /// The plan until the next report.
     pub fn plan(&self) -> Plan {
-        let live = self.last.live;
+        let live = self.live;
         // Near the hard limit cycles follow each other; the last sixteenth is for what is allocated during them.
         let limit = (self.max_heap - self.max_heap / 16).max(live);
         let goal = match self.percent {
@@ -177,7 +192,7 @@ mod tests {
         assert_eq!(first.goal, 4 * MIB);
         assert_eq!(Pacer::new(GcPercent::Percent(50), 64 << 30).plan().goal, 2 * MIB);
         // 100 MiB live, a quarter of a byte allocated per byte marked: 25 MiB of runway.
-        let report = CycleReport { live: 100 * MIB, marked: 100 * MIB, allocated: 25 * MIB };
+        let report = CycleReport { marked: 100 * MIB, born: 50 * MIB, allocated: 25 * MIB, between: 0 };
         let plan = after(GcPercent::Percent(100), report);
         assert_eq!(plan, Plan { goal: 200 * MIB, trigger: 175 * MIB });
         // Far more allocation than marking can keep up with: the earliest trigger.
@@ -187,22 +202,27 @@ mod tests {
         let report = CycleReport { allocated: 0, ..report };
         assert_eq!(after(GcPercent::Percent(100), report).trigger, 196 * MIB);
         assert_eq!(after(GcPercent::Off, report).goal, (64 << 30) / 16 * 15);
+        // A quarter of what was allocated between two snapshots stayed: so will a quarter of what was born.
+        let mut pacer = Pacer::new(GcPercent::Percent(100), 64 << 30);
+        pacer.report(report);
+        pacer.report(CycleReport { marked: 110 * MIB, born: 20 * MIB, allocated: 0, between: 40 * MIB });
+        assert_eq!(pacer.live(), 115 * MIB);
     }
 
     proptest! {
         /// Goal: whatever is reported, plans are sane and more percent never means less heap.
         #[test]
-        fn plans_are_sane(live in 0..1_u64 << 40, marked in 0..1_u64 << 40, allocated in 0..1_u64 << 40,
+        fn plans_are_sane(marked in 0..1_u64 << 40, born in 0..1_u64 << 40, allocated in 0..1_u64 << 40,
                           percent in 0_u32..10_000, max_heap in 1_u64 << 20..1 << 40) {
-            let report = CycleReport { live, marked, allocated };
+            let report = CycleReport { marked, born, allocated, between: allocated };
             let plan_at = |percent| {
                 let mut pacer = Pacer::new(GcPercent::Percent(percent), max_heap);
                 pacer.report(report);
-                pacer.plan()
+                (pacer.plan(), pacer.live())
             };
-            let plan = plan_at(percent);
+            let (plan, live) = plan_at(percent);
             prop_assert!(live <= plan.trigger && plan.trigger <= plan.goal);
-            prop_assert!(plan.goal <= plan_at(percent + 1).goal);
+            prop_assert!(plan.goal <= plan_at(percent + 1).0.goal);
             let ratio = Pacer::new(GcPercent::Off, max_heap).assist_ratio(marked, live, plan.goal);
             prop_assert!(ratio.is_finite() && ratio > 0.0);
         }

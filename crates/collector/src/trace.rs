@@ -7,7 +7,12 @@ use std::{fmt, ptr::NonNull};
 ///
 /// The collector's marker is one, the mutator's barrier another, verifier and snapshot writers are further ones; all get
 /// their own copy of each type's tracing code.
-pub trait Visitor {
+///
+/// # Safety
+///
+/// `guarded` runs `contents` only while no mutator changes what the lock guards, and does nothing in between that could end
+/// in such a change.
+pub unsafe trait Visitor {
     /// An edge to the object in `cell`.
     fn edge(&mut self, cell: NonNull<u8>);
 
@@ -27,13 +32,17 @@ pub struct EdgeVisitor<'a> {
 impl<'a> EdgeVisitor<'a> {
     /// A visitor that calls `each` with the target of each edge.
     ///
-    /// It reads guarded contents without asking, so it may only be used on objects that nobody changes.
-    pub fn new(each: &'a mut dyn FnMut(NonNull<u8>)) -> EdgeVisitor<'a> {
+    /// # Safety
+    ///
+    /// It reads guarded contents without asking: while it is used, nobody changes the objects it is shown, `each`
+    /// included.
+    pub unsafe fn new(each: &'a mut dyn FnMut(NonNull<u8>)) -> EdgeVisitor<'a> {
         EdgeVisitor { each }
     }
 }
 
-impl Visitor for EdgeVisitor<'_> {
+// SAFETY: promised by whoever made the visitor.
+unsafe impl Visitor for EdgeVisitor<'_> {
     fn edge(&mut self, cell: NonNull<u8>) {
         (self.each)(cell);
     }

@@ -186,7 +186,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Gc<'gc, T> {
         if T::NEEDS_TRACE {
             visitor.edge(self.cell);
         } else {
-            visitor.leaf(self.cell, 0);
+            visitor.leaf(self.cell, T::LEAF_BYTES);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::trace::Trace;
 use mudlark_arena::{CELL_ALIGN_MAX, CELL_BYTES_MAX, CELL_BYTES_MIN, SizeClass};
 use mudlark_collector::{Descriptor, EdgeVisitor, Marker, Shape};
-use std::{any::type_name, mem::needs_drop, ptr::NonNull};
+use std::{alloc::Layout, any::type_name, mem::needs_drop, ptr::NonNull};
 
 /// Where the values of a sized type go.
 #[derive(Clone, Copy)]
@@ -20,12 +20,17 @@ impl Place {
     /// The place of values of `T`.
     pub(crate) const fn of<'gc, T: Trace<'gc>>() -> Place {
         assert!(align_of::<T>() <= CELL_ALIGN_MAX, "the alignment of a collected type is at most 4096");
-        let align = if align_of::<T>() < 8 { 8 } else { align_of::<T>() };
-        let bytes = if size_of::<T>() < CELL_BYTES_MIN { CELL_BYTES_MIN } else { size_of::<T>() };
+        Place::new(Layout::new::<T>(), !T::NEEDS_TRACE && !needs_drop::<T>())
+    }
+
+    /// The place of values with this layout. A `leaf` has neither pointers nor drop glue.
+    pub(crate) const fn new(layout: Layout, leaf: bool) -> Place {
+        let align = if layout.align() < 8 { 8 } else { layout.align() };
+        let bytes = if layout.size() < CELL_BYTES_MIN { CELL_BYTES_MIN } else { layout.size() };
         let bytes = bytes.next_multiple_of(align);
         match SizeClass::of(bytes) {
             None => Place::Large,
-            Some(class) if !T::NEEDS_TRACE && !needs_drop::<T>() => Place::Leaf(class),
+            Some(class) if leaf => Place::Leaf(class),
             Some(_) => Place::Typed(bytes),
         }
     }
@@ -38,6 +43,11 @@ impl Place {
             Place::Large => 0,
         }
     }
+}
+
+/// What an object of a type that needs no trace takes, for [`Trace::LEAF_BYTES`].
+pub(crate) const fn leaf_bytes<T>() -> usize {
+    Place::new(Layout::new::<T>(), !needs_drop::<T>()).cell_bytes()
 }
 
 /// The descriptor of a sized type.

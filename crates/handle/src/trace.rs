@@ -87,6 +87,10 @@ pub unsafe trait Trace<'gc> {
     /// whole.
     const NEEDS_TRACE: bool;
 
+    /// Bytes that an object of this type takes in the heap if it needs no trace; 0 makes the marker look it up.
+    #[doc(hidden)]
+    const LEAF_BYTES: usize = 0;
+
     /// Passes every `Gc` in the value to `visitor`, by tracing the parts of the value.
     fn trace<V: Visitor>(&self, visitor: &mut V);
 }

@@ -48,6 +48,8 @@ pub struct Marker<'h> {
     ring_len: usize,
     scans: u32,
     holding: bool,
+    /// Bytes looked at, marked or not: what budgets count.
+    work: u64,
     bytes: u64,
     objects: u64,
 }
@@ -79,17 +81,18 @@ impl<'h> Marker<'h> {
             ring_len: 0,
             scans: 0,
             holding: false,
+            work: 0,
             bytes: 0,
             objects: 0,
         }
     }
 
-    /// Takes work and traces, until the queue is empty or about `budget` bytes were marked.
+    /// Takes work and traces, until the queue is empty or about `budget` bytes were looked at.
     ///
     /// What it still holds then goes back to the queue.
     pub(crate) fn drain(&mut self, budget: u64) -> Drained {
-        let until = self.bytes.saturating_add(budget);
-        let Some(work) = self.queue.take() else { return Drained::Empty };
+        let until = self.work.saturating_add(budget);
+        let Some(work) = self.queue.take(&mut self.stack) else { return Drained::Empty };
         self.holding = true;
         self.begin(work);
         loop {
@@ -97,8 +100,7 @@ impl<'h> Marker<'h> {
                 self.leave();
                 return Drained::Budget;
             }
-            let used = (self.stack.capacity() > 0).then(|| mem::take(&mut self.stack));
-            match self.queue.take_more(used) {
+            match self.queue.take_more(&mut self.stack) {
                 Some(work) => self.begin(work),
                 None => {
                     self.holding = false;
@@ -120,8 +122,9 @@ impl<'h> Marker<'h> {
 
     fn begin(&mut self, work: Work) {
         match work {
-            Work::Objects(objects) => self.stack = objects,
+            Work::Objects => {}
             Work::Span(Span { start, end }) => {
+                self.work += (end.addr() - start.addr()) as u64;
                 for cell in self.arena.cells_between(start, end) {
                     // SAFETY: a span consists of cells, which are not at address zero.
                     let cell = unsafe { NonNull::new_unchecked(cell) };
@@ -131,17 +134,19 @@ impl<'h> Marker<'h> {
             }
             Work::Piece(Gray(cell), range) => {
                 let trace = self.descriptor(cell).trace;
+                self.work += PIECE_BYTES as u64;
                 // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
                 unsafe { trace(cell, range.start, range.end, self) };
             }
             Work::Roots(chunk) => {
+                self.work += PIECE_BYTES as u64;
                 let roots = self.roots;
                 roots.each_in_chunk(chunk, |cell| self.edge(cell));
             }
         }
     }
 
-    /// Traces until stack and ring are empty (`true`) or `until` bytes are marked.
+    /// Traces until stack and ring are empty (`true`) or `until` bytes of work are done.
     fn trace(&mut self, until: u64) -> bool {
         loop {
             while self.ring_len < RING
@@ -152,7 +157,8 @@ impl<'h> Marker<'h> {
                 self.ring_len += 1;
             }
             if self.ring_len == 0 {
-                return true;
+                // Whoever has more work looks at the budget before the next piece.
+                return self.work < until;
             }
             let next = self.ring[self.ring_head].take();
             self.ring_head = (self.ring_head + 1) % RING;
@@ -162,7 +168,7 @@ impl<'h> Marker<'h> {
             }
             self.scans = self.scans.wrapping_add(1);
             if self.scans.is_multiple_of(SHARE_INTERVAL) {
-                if self.bytes >= until {
+                if self.work >= until {
                     return false;
                 }
                 self.share();
@@ -187,7 +193,9 @@ impl<'h> Marker<'h> {
 
     #[inline]
     fn scan(&mut self, gray: Gray) {
-        self.bytes += self.arena.object_bytes(gray.0.as_ptr()) as u64;
+        let bytes = self.arena.object_bytes(gray.0.as_ptr()) as u64;
+        self.bytes += bytes;
+        self.work += bytes;
         self.objects += 1;
         self.scan_contents(gray);
     }
@@ -231,7 +239,8 @@ impl Drop for Marker<'_> {
     }
 }
 
-impl Visitor for Marker<'_> {
+// SAFETY: the lock is asked, and held for the look; tracers change nothing (T3).
+unsafe impl Visitor for Marker<'_> {
     #[inline]
     fn edge(&mut self, cell: NonNull<u8>) {
         if self.marks.try_mark(cell.as_ptr()) {

@@ -31,7 +31,8 @@ unsafe impl Send for Span {}
 /// What a marker takes at once.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Objects(Vec<Gray>),
+    /// Objects; they are on the marker's stack already.
+    Objects,
     Span(Span),
     /// Elements of a large array.
     Piece(Gray, Range<usize>),
@@ -46,6 +47,9 @@ struct ArrayRest {
     rest: Range<usize>,
     step: usize,
 }
+
+/// Empty vectors that are kept to be used again.
+const SPARE_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -63,12 +67,16 @@ struct Inner {
 }
 
 impl Inner {
-    fn take(&mut self) -> Option<Work> {
+    /// Takes work for a marker whose stack is empty.
+    fn take(&mut self, stack: &mut Vec<Gray>) -> Option<Work> {
+        debug_assert!(stack.is_empty());
         if !self.marking {
             return None;
         }
         if let Some(objects) = self.chunks.pop() {
-            return Some(Work::Objects(objects));
+            let empty = mem::replace(stack, objects);
+            self.keep_spare(empty);
+            return Some(Work::Objects);
         }
         if let Some(span) = self.windows.pop() {
             return Some(Work::Span(span));
@@ -83,6 +91,12 @@ impl Inner {
             return Some(piece);
         }
         self.roots.next().map(Work::Roots)
+    }
+
+    fn keep_spare(&mut self, empty: Vec<Gray>) {
+        if empty.capacity() > 0 && self.spare.len() < SPARE_MAX {
+            self.spare.push(empty);
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -197,35 +211,35 @@ impl MarkQueue {
         }
     }
 
-    /// Takes the first work of a marker that holds none. Ends with [`MarkQueue::take_more`] or [`MarkQueue::leave`].
-    pub(crate) fn take(&self) -> Option<Work> {
+    /// Takes the first work of a marker that holds none, its objects into `stack`. Ends with a
+    /// [`MarkQueue::take_more`] that finds nothing, or with [`MarkQueue::leave`].
+    pub(crate) fn take(&self, stack: &mut Vec<Gray>) -> Option<Work> {
         let mut inner = self.inner.lock();
-        let work = inner.take()?;
+        let work = inner.take(stack)?;
         // Q3: in the same critical section as the take.
         inner.active += 1;
         Some(work)
     }
 
     /// Takes further work of a marker that used all it held; with `None` it holds nothing any more.
-    pub(crate) fn take_more(&self, used: Option<Vec<Gray>>) -> Option<Work> {
+    pub(crate) fn take_more(&self, stack: &mut Vec<Gray>) -> Option<Work> {
         let mut inner = self.inner.lock();
-        inner.spare.extend(used);
-        let work = inner.take();
+        let work = inner.take(stack);
         if work.is_none() {
+            inner.keep_spare(mem::take(stack));
             self.deactivate(&mut inner);
         }
         work
     }
 
     /// Gives back what a marker holds.
-    pub(crate) fn leave(&self, objects: Vec<Gray>) {
+    pub(crate) fn leave(&self, mut objects: Vec<Gray>) {
         let mut inner = self.inner.lock();
         if inner.open && !objects.is_empty() {
             inner.chunks.push(objects);
-        } else if inner.spare.len() < 16 {
-            let mut objects = objects;
+        } else {
             objects.clear();
-            inner.spare.push(objects);
+            inner.keep_spare(objects);
         }
         self.notify_if_hungry(&inner);
         self.deactivate(&mut inner);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use super::{Rebrand, Trace, Visitor};
+use crate::layout::leaf_bytes;
 
 /// Implements the traits for what `for element in &container` takes apart.
 macro_rules! sequences {
@@ -73,6 +74,7 @@ where
 // SAFETY: T1-T6: all elements are traced; see the module. T7: an element that visits makes it `true`.
 unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+    const LEAF_BYTES: usize = leaf_bytes::<[T; N]>();
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {

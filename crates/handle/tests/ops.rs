@@ -1,0 +1,69 @@
+//! Random programs against a model of the heap, without a fuzzer: see the module `ops`.
+//!
+//! The module lives beside the fuzz target that shares it. To replay what a fuzzer found, put its file into
+//! `fuzz/corpus/ops` (where it stays as a test), or name it: `MUDLARK_OPS=file cargo test -p mudlark --test ops`.
+
+#![forbid(unsafe_code)]
+
+#[path = "../../../fuzz/src/ops.rs"]
+pub mod ops;
+
+use ops::{Op, Outside, Program};
+use std::{fs, path::Path};
+
+/// Random bytes: xorshift64.
+fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
+    let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        (x >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// A program that collects seldom enough for something to grow.
+fn random_program(seed: u64) -> Program {
+    let bytes = random_bytes(seed, 1000 + (seed as usize * 997) % 24_000);
+    let mut program = Program::from_bytes(&bytes).expect("any bytes are a program");
+    let mut left = 0;
+    program.ops.retain(|op| match op {
+        Op::Outside(Outside::Collect | Outside::Reattach { .. }) => {
+            left += 1;
+            left % 4 == 0
+        }
+        Op::Leave | Op::Enter { .. } | Op::Outside(_) => {
+            left += 1;
+            left % 3 == 0
+        }
+        _ => true,
+    });
+    program
+}
+
+/// Goal: no sequence of safe calls loses, changes or keeps an object. Method: seeds; a failure names its own.
+#[test]
+fn random_programs_agree_with_the_model() {
+    for seed in 1..=120 {
+        let program = random_program(seed);
+        println!("seed {seed}: {} steps, {:?}", program.ops.len(), program.setup);
+        ops::run(&program);
+    }
+}
+
+/// Goal: what once went wrong, or was hard to reach, stays right. Method: the committed corpus.
+#[test]
+fn the_corpus_agrees_with_the_model() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/ops");
+    let entries = fs::read_dir(&corpus).expect("the corpus is committed").map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.chain(std::env::var_os("MUDLARK_OPS").map(Into::into)).collect();
+    files.sort();
+    assert!(files.len() >= 10, "the corpus in {} is gone", corpus.display());
+    for file in files {
+        println!("{}", file.display());
+        if let Some(program) = Program::from_bytes(&fs::read(&file).unwrap()) {
+            ops::run(&program);
+        }
+    }
+}
