@@ -11,10 +11,7 @@
 
 use crate::{
     bin::Bin,
-    sync::{
-        AtomicPtr, AtomicU8, AtomicU32, AtomicU64,
-        Ordering::Relaxed,
-    },
+    sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     table::Zeroed,
 };
 use std::ptr::null_mut;

@@ -153,11 +153,7 @@ impl Arena {
     }
 
     /// The cells `[start, end)` of one region, for whoever must look at each of them.
-    pub fn cells_between(
-        &self,
-        start: *mut u8,
-        end: *mut u8,
-    ) -> impl Iterator<Item = *mut u8> + use<> {
+    pub fn cells_between(&self, start: *mut u8, end: *mut u8) -> impl Iterator<Item = *mut u8> + use<> {
         let bytes = self.object_bytes(start);
         (start.addr()..end.addr()).step_by(bytes).map(move |address| start.with_addr(address))
     }

@@ -15,8 +15,8 @@ const FINE_COUNT: usize = (FINE_BYTES_MAX - CELL_BYTES_MIN) / 8 + 1;
 const STEPS_PER_DOUBLING: usize = 8;
 
 /// How many size classes there are.
-pub const SIZE_CLASS_COUNT: usize = FINE_COUNT
-    + (CELL_BYTES_MAX.ilog2() - FINE_BYTES_MAX.ilog2()) as usize * STEPS_PER_DOUBLING;
+pub const SIZE_CLASS_COUNT: usize =
+    FINE_COUNT + (CELL_BYTES_MAX.ilog2() - FINE_BYTES_MAX.ilog2()) as usize * STEPS_PER_DOUBLING;
 
 /// A size class by its number, smallest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -121,7 +121,10 @@ mod tests {
         for shift in 3..=12 {
             let align = 1_usize << shift;
             for bytes in (align..=CELL_BYTES_MAX).step_by(align) {
-                assert!(SizeClass::of(bytes).unwrap().cell_bytes().is_multiple_of(align), "{bytes} by {align}");
+                assert!(
+                    SizeClass::of(bytes).unwrap().cell_bytes().is_multiple_of(align),
+                    "{bytes} by {align}"
+                );
             }
         }
     }

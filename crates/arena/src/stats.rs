@@ -93,7 +93,11 @@ impl Arena {
         let map = self.map();
         let (free, released) = map.recount();
         let same = |what: &str, counter: usize, counted: usize| {
-            if counter == counted { Ok(()) } else { Err(format!("{what}: counter {counter}, recount {counted}")) }
+            if counter == counted {
+                Ok(())
+            } else {
+                Err(format!("{what}: counter {counter}, recount {counted}"))
+            }
         };
         same("free bytes", stats.free_bytes, free * BLOCK_BYTES)?;
         same("released bytes", stats.released_bytes, released * BLOCK_BYTES)?;
@@ -104,10 +108,16 @@ impl Arena {
             let block = BlockId(index as u32);
             let record = self.reservation().record(block);
             let state = record.state();
-            same("free state of a block", usize::from(map.is_free(block)), usize::from(state == BlockState::Free))?;
+            same(
+                "free state of a block",
+                usize::from(map.is_free(block)),
+                usize::from(state == BlockState::Free),
+            )?;
             match state {
                 BlockState::Free => self.expect_no_marks(block)?,
-                BlockState::LargeHead => (large_objects, large_blocks) = (large_objects + 1, large_blocks + 1),
+                BlockState::LargeHead => {
+                    (large_objects, large_blocks) = (large_objects + 1, large_blocks + 1)
+                }
                 BlockState::LargeTail => large_blocks += 1,
                 BlockState::Cells => {
                     let bin = bins.iter().position(|&bin| std::ptr::eq(bin, record.bin()));

@@ -33,7 +33,9 @@ impl fmt::Display for HeapFull {
         let HeapFull { bytes, live, max_heap, cause } = self;
         write!(f, "cannot allocate {bytes} bytes: {live} bytes live of a {max_heap} byte maximum heap")?;
         match cause {
-            Exhausted::Limit => f.write_str("; raise `max_heap`, drop roots, or leave the scope so that a cycle can end"),
+            Exhausted::Limit => {
+                f.write_str("; raise `max_heap`, drop roots, or leave the scope so that a cycle can end")
+            }
             Exhausted::System => write!(f, "; {cause}"),
         }
     }

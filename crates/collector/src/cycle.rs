@@ -88,6 +88,8 @@ pub(crate) struct Driver {
     open: AtomicBool,
     /// A tracer panicked.
     abort: AtomicBool,
+    /// A sweep is complete and memory could be given back.
+    scavenge_due: AtomicBool,
     /// Cycles begun, and the number of the current one.
     started: AtomicU64,
     /// Cycles that are over, completed or not.
@@ -116,6 +118,7 @@ impl Default for Driver {
             phase: AtomicU8::new(Phase::Idle as u8),
             open: AtomicBool::new(false),
             abort: AtomicBool::new(false),
+            scavenge_due: AtomicBool::new(false),
             started: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             requested: AtomicU64::new(0),
@@ -319,6 +322,8 @@ impl Driver {
 
     fn complete(&self, core: &Core, state: &mut State) -> bool {
         self.counts.lock().finished += 1;
+        self.scavenge_due.store(true, Ordering::Relaxed);
+        core.queue.kick();
         self.end(core, state);
         true
     }
@@ -388,6 +393,8 @@ impl Core {
         let worked = self.work(MARK_BUDGET, SWEEP_BUDGET);
         if worked {
             self.driver.run(self, Progress::Any);
+        } else if self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
+            self.scavenge();
         }
         worked
     }
@@ -434,7 +441,8 @@ impl Core {
             }
             let waiting = self.driver.waiting.lock();
             if !has_ended() {
-                let left = limit.map_or(Duration::from_millis(1), |limit| limit.saturating_sub(begun.elapsed()));
+                let left =
+                    limit.map_or(Duration::from_millis(1), |limit| limit.saturating_sub(begun.elapsed()));
                 if left.is_zero() {
                     return false;
                 }

@@ -12,6 +12,7 @@ use crate::{
     pacing::{CycleReport, GcPercent, Pacer, Plan},
     pauses::{Histogram, PauseSummary},
     roots::{RootSlot, RootTable},
+    scavenger::Scavenger,
     sweeper,
 };
 use hashbrown::HashMap;
@@ -114,6 +115,7 @@ pub struct Core {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) driver: Driver,
     pub(crate) background: Background,
+    pub(crate) scavenger: Scavenger,
     bins: Mutex<HashMap<usize, NonNull<Bin>>>,
     pacer: Mutex<Pacer>,
     plan_trigger: AtomicU64,
@@ -158,6 +160,7 @@ impl Core {
             registry: Mutex::new(Registry::default()),
             driver: Driver::default(),
             background: Background::new(config.workers),
+            scavenger: Scavenger::default(),
             bins: Mutex::new(HashMap::new()),
             pacer: Mutex::new(pacer),
             plan_trigger: AtomicU64::new(plan.trigger),

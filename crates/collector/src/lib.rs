@@ -1,4 +1,33 @@
-//! x
+//! The collector of mudlark: concurrent tri-color marking with a snapshot at the beginning, and no stop of the world.
+//!
+//! It knows no Rust types of the user: it sees cells, [`Descriptor`]s and root slots. The crate `mudlark` puts brands,
+//! scopes and cells on top; runtimes with object layouts of their own can sit here directly, on `unsafe` functions with
+//! written contracts.
+//!
+//! # Allocation, in stops
+//!
+//! 1. [`Local::bump`]: the mutator's region of that kind has a cell.
+//! 2. [`Local::alloc_slow`] (`alloc_slow.rs`): the next hole, a swept block, a block swept now, a fresh one.
+//! 3. Whoever opens a region pays: a cycle is due, or one marks and the allocation assists (`assist.rs`).
+//! 4. [`HeapFull`]: nothing has happened; the mutator waits for a cycle when its scope ends.
+//!
+//! # The cycle, in stops
+//!
+//! White is an object whose bit in the filling bitmap is not set; gray is marked and in a queue; black is marked and
+//! scanned, or was born during the cycle.
+//!
+//! 1. `cycle.rs` decides that a cycle is due. The queue opens.
+//! 2. `handshake.rs`: every mutator passes three safepoints, each in its own time. *Arm*: overwritten pointers are
+//!    shaded from now on, new objects are black, and they belong to the mutator's window. *Flush*: nothing; behind it,
+//!    every pointer that a mutator has was loaded with all barriers on. *Close*: the windows are handed over as gray.
+//! 3. `mark/`: markers trace from roots, windows and shaded objects. Mutators assist.
+//! 4. No work is queued or held: another round of handshakes hands over the barrier buffers. If it brings none,
+//!    marking is complete, and the bitmaps take turns.
+//! 5. *Disarm*, then the old bitmap is cleared, and blocks are swept, by allocation and in the background
+//!    (`sweeper.rs`). What the next cycles will not need goes back to the system (`scavenger.rs`).
+//!
+//! Objects are never moved, and no mutator ever waits inside a scope.
+
 mod accounts;
 mod alloc_slow;
 mod assist;
@@ -14,6 +43,7 @@ mod mutator;
 mod pacing;
 mod pauses;
 mod roots;
+mod scavenger;
 mod sweeper;
 mod trace;
 

@@ -65,7 +65,7 @@ impl Kind {
             self.0 - 1
         } else {
             // Descriptors lie side by side, 64 bytes or so each.
-            let mixed = (self.0 >> 4) ^ (self.0 >> 10) ^ (self.0 >> CLASS_SHIFT) * 7;
+            let mixed = (self.0 >> 4) ^ (self.0 >> 10) ^ ((self.0 >> CLASS_SHIFT) * 7);
             LEAF_SLOTS + mixed % HASH_SLOTS
         }
     }
@@ -128,7 +128,10 @@ pub struct Local {
 
 impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local").field("armed", &self.armed).field("stamp", &self.stamp).finish_non_exhaustive()
+        f.debug_struct("Local")
+            .field("armed", &self.armed)
+            .field("stamp", &self.stamp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -206,8 +209,7 @@ impl Local {
         self.evict(kind.slot());
         // SAFETY: L1: as in `bump`.
         let slots = unsafe { &mut *self.slots.get() };
-        slots[kind.slot()] =
-            Slot { kind: kind.0, cursor: region.cursor, limit: region.limit, home: index };
+        slots[kind.slot()] = Slot { kind: kind.0, cursor: region.cursor, limit: region.limit, home: index };
     }
 
     /// Writes the cursor of a slot back to its home and empties the slot.

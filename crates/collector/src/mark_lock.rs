@@ -57,11 +57,7 @@ impl MarkLock {
         if state & LOCKED != 0 || state >> 1 == closed.0 {
             return;
         }
-        if self
-            .state
-            .compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-        {
+        if self.state.compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             let _held = Held { lock: self, after: state };
             scan();
         }

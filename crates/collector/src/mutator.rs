@@ -157,7 +157,11 @@ impl Mutator {
     /// Gives back everything the mutator holds. `true` if it acknowledged a handshake by that. The caller holds
     /// the registry, from which it has removed the mutator, and the mutator is in no scope.
     pub(crate) fn detach(&self) {
-        debug_assert_eq!(self.state.load(Ordering::Relaxed), PASSIVE, "handshakes of passive mutators are served");
+        debug_assert_eq!(
+            self.state.load(Ordering::Relaxed),
+            PASSIVE,
+            "handshakes of passive mutators are served"
+        );
         self.local.detach();
     }
 

@@ -132,7 +132,8 @@ impl Pacer {
             self.cycles += 1;
         }
         let growth = report.marked.saturating_sub(self.last.marked);
-        let survival = if report.between > 0 { (growth as f64 / report.between as f64).min(1.0) } else { 0.0 };
+        let survival =
+            if report.between > 0 { (growth as f64 / report.between as f64).min(1.0) } else { 0.0 };
         self.live = report.marked + (report.born as f64 * survival) as u64;
         self.last = report;
     }

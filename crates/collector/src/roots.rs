@@ -112,12 +112,8 @@ impl RootTable {
         loop {
             last.slot().store(link(head), Ordering::Relaxed);
             // ORDERING: Release pairs with the Acquire in `take_free`.
-            match self.free.compare_exchange_weak(
-                head,
-                first.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
+            match self.free.compare_exchange_weak(head, first.as_ptr(), Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => head = now,
             }

@@ -86,9 +86,11 @@ unsafe impl<T: ?Sized> Word for Option<Gc<'_, T>> {
 #[repr(transparent)]
 pub struct GcCell<W> {
     word: AtomicPtr<u8>,
-    /// Owns a `W` as far as `Send` and `Sync` go, and is invariant in it.
-    content: PhantomData<(W, fn(W) -> W)>,
+    content: Content<W>,
 }
+
+/// Sends like a `W`, shares like a `W`, and fits no other type.
+type Content<W> = PhantomData<(W, fn(W) -> W)>;
 
 impl<W: Word> GcCell<W> {
     /// A cell that holds `word`.

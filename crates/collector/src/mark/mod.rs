@@ -7,6 +7,6 @@
 mod marker;
 mod queue;
 
-pub use marker::Marker;
 pub(crate) use marker::Drained;
+pub use marker::Marker;
 pub(crate) use queue::{Gray, MarkQueue, Span, Work};

@@ -290,7 +290,7 @@ impl MarkQueue {
     pub(crate) fn wait(&self, seen: u64) -> u64 {
         let mut inner = self.inner.lock();
         self.hungry.fetch_add(1, Relaxed);
-        while inner.kicks == seen && !(inner.marking && !inner.is_empty()) {
+        while inner.kicks == seen && (!inner.marking || inner.is_empty()) {
             inner = self.wake.wait(inner);
         }
         self.hungry.fetch_sub(1, Relaxed);

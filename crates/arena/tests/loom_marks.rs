@@ -1,0 +1,178 @@
+//! Models of the mark bitmaps: who sees a bit, who wins it, and that neighbors in a word do not disturb each other.
+#![cfg(loom)]
+
+#[path = "support/loom_pages.rs"]
+mod loom_pages;
+
+use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicPtr,
+            Ordering::{self, Acquire, Relaxed, Release},
+        },
+    },
+    thread,
+};
+use loom_pages::ModelPages;
+use mudlark_arena::{Arena, ArenaConfig, BLOCK_BYTES, Bin, BinSpec, Birth, Claim, LargeSpec, Swept};
+use std::ptr::{NonNull, null, null_mut};
+
+/// Room for four blocks: loom's atomics are slow to make.
+const BLOCKS: usize = 4;
+const CELL_BYTES: usize = 256;
+
+fn arena() -> Arc<Arena> {
+    let config = ArenaConfig { max_bytes: BLOCKS * BLOCK_BYTES, pages: Box::new(ModelPages) };
+    Arc::new(Arena::new(config).expect("models have memory"))
+}
+
+fn bin(arena: &Arena) -> &Bin {
+    arena.new_bin(BinSpec { cell_bytes: CELL_BYTES, tag: null(), drops: false })
+}
+
+/// A claimed fresh block.
+fn fresh_claim(arena: &Arena, bin: &Bin) -> Claim {
+    let mut claim = Claim::NONE;
+    arena.claim_fresh(bin, &mut claim).expect("the model has memory");
+    claim
+}
+
+/// What lies beside an object: loom sees who reads and writes it.
+struct Published {
+    slot: AtomicPtr<u8>,
+    contents: UnsafeCell<u32>,
+}
+
+/// A mutator makes an object in a black region and publishes it with `order`; a marker meets it.
+fn publish_to_a_marker(order: Ordering) {
+    loom::model(move || {
+        let arena = arena();
+        let published =
+            Arc::new(Published { slot: AtomicPtr::new(null_mut()), contents: UnsafeCell::new(0) });
+        let marker = {
+            let (arena, published) = (Arc::clone(&arena), Arc::clone(&published));
+            thread::spawn(move || {
+                let cell = published.slot.load(Acquire);
+                if !cell.is_null() && arena.marks(arena.live_side().other()).try_mark(cell) {
+                    // White, so it is scanned. Loom fails here if the object is half-written.
+                    // SAFETY: a read; loom checks that nobody writes.
+                    published.contents.with(|contents| unsafe { contents.read() });
+                    panic!("a new object was found white");
+                }
+            })
+        };
+        let bin = bin(&arena);
+        let mut claim = fresh_claim(&arena, bin);
+        let mut region = arena.next_region(bin, &mut claim, Birth::Black).expect("a fresh block is a hole");
+        let cell = region.bump(CELL_BYTES).expect("a new region has a cell");
+        // SAFETY: a write; loom checks that nobody else looks.
+        published.contents.with_mut(|contents| unsafe { contents.write(1) });
+        published.slot.store(cell, order);
+        marker.join().expect("the marker found the object black");
+    });
+}
+
+/// Goal: a marker never scans an object that is being written. Method: a mutator takes a black region, writes and
+/// publishes with Release, a marker loads with Acquire.
+#[test]
+fn a_marker_finds_new_objects_black() {
+    publish_to_a_marker(Release);
+}
+
+/// Goal: the model above can fail. Method: publish without Release.
+#[test]
+#[should_panic]
+fn publication_needs_release() {
+    publish_to_a_marker(Relaxed);
+}
+
+/// Goal: exactly one marker wins an object, and bits that share a word do not get lost. Method: two markers meet one
+/// object, and one more each.
+#[test]
+fn one_marker_wins_each_object() {
+    loom::model(|| {
+        let arena = arena();
+        let bin = bin(&arena);
+        let mut claim = fresh_claim(&arena, bin);
+        let mut region = arena.next_region(bin, &mut claim, Birth::White).expect("a fresh block is a hole");
+        let cells = [(); 3].map(|()| region.bump(CELL_BYTES).expect("four cells fit").addr());
+        let base = region.start;
+        let mark = move |arena: &Arena, which: [usize; 2]| {
+            let marks = arena.marks(arena.live_side().other());
+            which.map(|cell| marks.try_mark(base.with_addr(cells[cell])))
+        };
+        let base_address = base.addr();
+        let other = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || {
+                let marks = arena.marks(arena.live_side().other());
+                let cell =
+                    |index: usize| std::ptr::without_provenance::<u8>(base_address + index * CELL_BYTES);
+                [marks.try_mark(cell(1)), marks.try_mark(cell(0))]
+            })
+        };
+        let [mine, mine_alone] = mark(&arena, [1, 2]);
+        let [theirs, theirs_alone] = other.join().expect("the other marker is done");
+        assert!(mine != theirs, "the shared object was won {} times", u32::from(mine) + u32::from(theirs));
+        assert!(mine_alone && theirs_alone);
+        let marks = arena.marks(arena.live_side().other());
+        for cell in cells {
+            assert!(marks.is_marked(base.with_addr(cell)), "a neighbor's bit was lost");
+        }
+    });
+}
+
+/// Goal: retiring a black region takes back only its own bits. Method: a mutator retires while a marker marks a
+/// neighbor in the same word.
+#[test]
+fn retiring_does_not_lose_a_neighbors_mark() {
+    loom::model(|| {
+        let arena = arena();
+        let bin = bin(&arena);
+        let mut claim = fresh_claim(&arena, bin);
+        let mut white = arena.next_region(bin, &mut claim, Birth::White).expect("a fresh block is a hole");
+        let old = white.bump(CELL_BYTES).expect("four cells fit");
+        // SAFETY: the bin has no drop glue.
+        unsafe { arena.retire_region(bin, &mut claim, white, Birth::White) };
+        let address = old.addr();
+        let marker = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || {
+                let old = std::ptr::without_provenance::<u8>(address);
+                assert!(arena.marks(arena.live_side().other()).try_mark(old));
+            })
+        };
+        let mut black = arena.next_region(bin, &mut claim, Birth::Black).expect("three cells are left");
+        let new = black.bump(CELL_BYTES).expect("three cells are left");
+        let unused = black.cursor;
+        // SAFETY: the bin has no drop glue.
+        unsafe { arena.retire_region(bin, &mut claim, black, Birth::Black) };
+        marker.join().expect("the marker is done");
+        let marks = arena.marks(arena.live_side().other());
+        assert_eq!([old, new, unused].map(|cell| marks.is_marked(cell)), [true, true, false]);
+    });
+}
+
+/// Goal: a large object that is born black while the bitmaps take turns is not swept. Method: a mutator allocates
+/// for the side it takes for the filling one while another thread turns; then everything is swept.
+#[test]
+fn a_black_large_object_survives_the_turn() {
+    loom::model(|| {
+        let arena = arena();
+        let driver = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || arena.turn())
+        };
+        let spec = LargeSpec { bytes: BLOCK_BYTES, tag: null(), drops: false };
+        let filling = arena.live_side().other();
+        let made = arena.alloc_large(spec, Birth::Black, filling, |_: NonNull<u8>| {});
+        driver.join().expect("the bitmaps have taken turns");
+        made.expect("the model has memory");
+        while let Some(swept) = arena.sweep_one_large(&mut ()) {
+            assert_eq!(swept, Swept::Full, "a black object was swept");
+        }
+        assert_eq!(arena.stats().large_objects, 1);
+    });
+}
