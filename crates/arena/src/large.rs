@@ -6,7 +6,7 @@ use crate::{
     region::Birth,
     sweep::{SweepVisitor, Swept},
     sync::Ordering::Relaxed,
-    units::{BLOCK_BYTES, BlockId, Side},
+    units::{BLOCK_BYTES, BlockId},
 };
 use std::ptr::NonNull;
 
@@ -25,7 +25,7 @@ impl Arena {
     /// Takes a run of blocks for one object, aligned to a block.
     ///
     /// `init` makes the memory a valid object before any sweep can meet it. With [`Birth::Black`] the object is marked
-    /// in the bitmap `filling`. The run counts as swept.
+    /// in the bitmap that is not the live one. The run counts as swept.
     ///
     /// # Errors
     ///
@@ -34,7 +34,6 @@ impl Arena {
         &self,
         spec: LargeSpec,
         birth: Birth,
-        filling: Side,
         init: impl FnOnce(NonNull<u8>),
     ) -> Result<NonNull<u8>, Exhausted> {
         let blocks = spec.bytes.div_ceil(BLOCK_BYTES).max(1);
@@ -45,13 +44,15 @@ impl Arena {
         }
         let cell = self.reservation().block_start(head);
         init(cell);
-        if birth == Birth::Black {
-            self.marks(filling).try_mark(cell.as_ptr());
-        }
         self.large_blocks.fetch_add(blocks as u64, Relaxed);
         self.large_allocated.fetch_add(1, Relaxed);
-        // Last: from here on a turn of the bitmaps makes the object subject to the sweep.
-        self.large.lock().full.push(head, self.reservation());
+        // Last: from here on a turn of the bitmaps makes the object subject to the sweep. Marked under the same lock: a
+        // turn comes before both or after both.
+        let mut lists = self.large.lock();
+        if birth == Birth::Black {
+            self.marks(lists.live.other()).try_mark(cell.as_ptr());
+        }
+        lists.full.push(head, self.reservation());
         Ok(cell)
     }
 

@@ -45,47 +45,70 @@ struct Published {
     contents: UnsafeCell<u32>,
 }
 
-/// A mutator makes an object in a black region and publishes it with `order`; a marker meets it.
-fn publish_to_a_marker(order: Ordering) {
+/// A mutator makes an object in a region of this `birth` and publishes it with `order`; a reader meets it.
+fn publish(birth: Birth, order: Ordering, reader: fn(&Arena, *mut u8, &UnsafeCell<u32>)) {
     loom::model(move || {
         let arena = arena();
         let published =
             Arc::new(Published { slot: AtomicPtr::new(null_mut()), contents: UnsafeCell::new(0) });
-        let marker = {
+        let other = {
             let (arena, published) = (Arc::clone(&arena), Arc::clone(&published));
             thread::spawn(move || {
                 let cell = published.slot.load(Acquire);
-                if !cell.is_null() && arena.marks(arena.live_side().other()).try_mark(cell) {
-                    // White, so it is scanned. Loom fails here if the object is half-written.
-                    // SAFETY: a read; loom checks that nobody writes.
-                    published.contents.with(|contents| unsafe { contents.read() });
-                    panic!("a new object was found white");
+                if !cell.is_null() {
+                    reader(&arena, cell, &published.contents);
                 }
             })
         };
         let bin = bin(&arena);
         let mut claim = fresh_claim(&arena, bin);
-        let mut region = arena.next_region(bin, &mut claim, Birth::Black).expect("a fresh block is a hole");
+        let mut region = arena.next_region(bin, &mut claim, birth).expect("a fresh block is a hole");
         let cell = region.bump(CELL_BYTES).expect("a new region has a cell");
         // SAFETY: a write; loom checks that nobody else looks.
         published.contents.with_mut(|contents| unsafe { contents.write(1) });
         published.slot.store(cell, order);
-        marker.join().expect("the marker found the object black");
+        other.join().expect("the reader found what it may find");
     });
 }
 
+fn mark_or_scan(arena: &Arena, cell: *mut u8, contents: &UnsafeCell<u32>) {
+    if arena.marks(arena.live_side().other()).try_mark(cell) {
+        // SAFETY: a read; loom checks that nobody writes.
+        let value = contents.with(|contents| unsafe { contents.read() });
+        panic!("a new object was found white, with {value} in it");
+    }
+}
+
+fn read(_arena: &Arena, _cell: *mut u8, contents: &UnsafeCell<u32>) {
+    // SAFETY: a read; loom checks that nobody writes.
+    assert_eq!(contents.with(|contents| unsafe { contents.read() }), 1);
+}
+
 /// Goal: a marker never scans an object that is being written. Method: a mutator takes a black region, writes and
-/// publishes with Release, a marker loads with Acquire.
+/// publishes with Release; a marker loads with Acquire.
 #[test]
 fn a_marker_finds_new_objects_black() {
-    publish_to_a_marker(Release);
+    publish(Birth::Black, Release, mark_or_scan);
+}
+
+/// Goal: the model above can fail. Method: allocate white.
+#[test]
+#[should_panic(expected = "found white")]
+fn objects_born_white_are_found() {
+    publish(Birth::White, Release, mark_or_scan);
+}
+
+/// Goal: another mutator sees a whole object. Method: as above, and it reads.
+#[test]
+fn a_reader_finds_new_objects_whole() {
+    publish(Birth::Black, Release, read);
 }
 
 /// Goal: the model above can fail. Method: publish without Release.
 #[test]
-#[should_panic]
+#[should_panic(expected = "Causality violation")]
 fn publication_needs_release() {
-    publish_to_a_marker(Relaxed);
+    publish(Birth::Black, Relaxed, read);
 }
 
 /// Goal: exactly one marker wins an object, and bits that share a word do not get lost. Method: two markers meet one
@@ -156,7 +179,7 @@ fn retiring_does_not_lose_a_neighbors_mark() {
 }
 
 /// Goal: a large object that is born black while the bitmaps take turns is not swept. Method: a mutator allocates
-/// for the side it takes for the filling one while another thread turns; then everything is swept.
+/// while another thread turns; then everything is swept.
 #[test]
 fn a_black_large_object_survives_the_turn() {
     loom::model(|| {
@@ -165,11 +188,16 @@ fn a_black_large_object_survives_the_turn() {
             let arena = Arc::clone(&arena);
             thread::spawn(move || arena.turn())
         };
-        let spec = LargeSpec { bytes: BLOCK_BYTES, tag: null(), drops: false };
-        let filling = arena.live_side().other();
-        let made = arena.alloc_large(spec, Birth::Black, filling, |_: NonNull<u8>| {});
+        let mutator = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || {
+                let spec = LargeSpec { bytes: BLOCK_BYTES, tag: null(), drops: false };
+                let made = arena.alloc_large(spec, Birth::Black, |_: NonNull<u8>| {});
+                made.expect("the model has memory");
+            })
+        };
         driver.join().expect("the bitmaps have taken turns");
-        made.expect("the model has memory");
+        mutator.join().expect("the object is made");
         while let Some(swept) = arena.sweep_one_large(&mut ()) {
             assert_eq!(swept, Swept::Full, "a black object was swept");
         }

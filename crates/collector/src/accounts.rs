@@ -19,8 +19,6 @@ pub(crate) struct Accounts {
     black: AtomicU64,
     /// Bytes marked by markers since the cycle began.
     marked: AtomicU64,
-    /// Objects marked by markers since the cycle began.
-    marked_objects: AtomicU64,
     /// Bytes marked by background threads that no allocation was charged against yet.
     credit: AtomicU64,
     /// `allocated` minus this is the live estimate.
@@ -51,9 +49,8 @@ impl Accounts {
         self.objects.fetch_add(objects, Relaxed);
     }
 
-    pub(crate) fn note_marked(&self, (bytes, objects): (u64, u64)) {
+    pub(crate) fn note_marked(&self, bytes: u64) {
         self.marked.fetch_add(bytes, Relaxed);
-        self.marked_objects.fetch_add(objects, Relaxed);
     }
 
     /// Work that nobody was charged for: assists need not do it again.
@@ -72,7 +69,6 @@ impl Accounts {
         self.credit.store(0, Relaxed);
         self.black.store(0, Relaxed);
         self.marked.store(0, Relaxed);
-        self.marked_objects.store(0, Relaxed);
     }
 
     /// At the flip: what was neither marked nor born black is dead. Returns the live bytes.

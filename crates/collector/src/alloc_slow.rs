@@ -141,7 +141,7 @@ impl Local {
         let spec = LargeSpec { bytes, tag, drops: descriptor.drop.is_some() };
         let (arena, core, birth) = (self.arena(), self.core(), self.birth());
         let cell = loop {
-            match arena.alloc_large(spec, birth, self.filling(), &mut init) {
+            match arena.alloc_large(spec, birth, &mut init) {
                 Ok(cell) => break cell,
                 Err(_) if core.sweep_some(SWEEP_BLOCKS_MAX) => {}
                 Err(cause) => return Err(self.full(mutator, bytes, cause)),

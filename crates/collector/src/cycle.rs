@@ -335,7 +335,7 @@ impl Driver {
     }
 
     /// Asks for a cycle that begins after this call. Returns its number.
-    fn request(&self) -> u64 {
+    pub(crate) fn request(&self) -> u64 {
         let number = self.started.load(Ordering::Relaxed) + 1;
         self.requested.fetch_max(number, Ordering::Relaxed);
         number
@@ -363,14 +363,14 @@ impl Core {
         let closed = Stamp::new(self.cycle_number(), 3);
         let mut marker = Marker::new(&self.arena, marks, &self.queue, &self.roots, closed);
         let result = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
-        let counts = marker.take_counts();
+        let bytes = marker.take_bytes();
         drop(marker);
-        self.accounts.note_marked(counts);
+        self.accounts.note_marked(bytes);
         if result.is_err() {
             self.driver.abort.store(true, Ordering::Relaxed);
             self.queue.kick();
         }
-        counts.0 > 0 || !matches!(result, Ok(Drained::Empty))
+        bytes > 0 || !matches!(result, Ok(Drained::Empty))
     }
 
     /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.

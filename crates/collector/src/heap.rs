@@ -66,7 +66,11 @@ pub enum HeapError {
 }
 
 /// The least maximum heap: room for a few types.
+#[cfg(not(loom))]
 pub const MAX_HEAP_LEAST: usize = 1 << 20;
+/// The least maximum heap: eight of a model's blocks.
+#[cfg(loom)]
+pub const MAX_HEAP_LEAST: usize = 8 << 10;
 
 impl fmt::Display for HeapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

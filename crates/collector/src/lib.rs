@@ -39,6 +39,8 @@ mod heap;
 mod local;
 mod mark;
 mod mark_lock;
+#[cfg(all(test, loom))]
+mod models;
 mod mutator;
 mod pacing;
 mod pauses;
@@ -49,7 +51,7 @@ mod trace;
 
 pub use alloc_slow::HeapFull;
 pub use background::{Collector, SharedCollector};
-pub use descriptor::{Descriptor, Shape};
+pub use descriptor::{Descriptor, trace_no_part, trace_nothing};
 pub use heap::{Config, Core, HeapError, MAX_HEAP_LEAST, Stats};
 pub use local::{Kind, Local, Shader};
 pub use mark::Marker;

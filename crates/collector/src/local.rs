@@ -274,10 +274,6 @@ impl Local {
         &self.debt
     }
 
-    pub(crate) fn filling(&self) -> Side {
-        self.filling.get()
-    }
-
     /// A large object that was just made: in the window it is gray.
     pub(crate) fn note_large(&self, cell: NonNull<u8>) {
         if self.window_open.get() {

@@ -42,8 +42,13 @@ impl fmt::Debug for Mutator {
     }
 }
 
+#[cfg(not(loom))]
 thread_local! {
     static THREAD: u8 = const { 0 };
+}
+#[cfg(loom)]
+loom::thread_local! {
+    static THREAD: u8 = 0;
 }
 
 /// A number of the current thread that no other living thread has.

@@ -138,9 +138,9 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 impl<'gc, T: ?Sized + Referent + 'gc> Gc<'gc, T> {
     /// The object, for as long as the scope.
     #[inline(always)]
-    pub fn as_ref(this: Self) -> &'gc T {
+    pub fn into_ref(self) -> &'gc T {
         // SAFETY: H1: within `'gc` no cell that a `Gc` leads to is swept, and nobody has a mutable reference.
-        unsafe { T::from_cell(this.cell).as_ref() }
+        unsafe { T::from_cell(self.cell).as_ref() }
     }
 }
 

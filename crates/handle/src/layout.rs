@@ -2,7 +2,7 @@
 
 use crate::trace::Trace;
 use mudlark_arena::{CELL_ALIGN_MAX, CELL_BYTES_MAX, CELL_BYTES_MIN, SizeClass};
-use mudlark_collector::{Descriptor, EdgeVisitor, Marker, Shape};
+use mudlark_collector::{Descriptor, EdgeVisitor, Marker, trace_no_part, trace_nothing};
 use std::{alloc::Layout, any::type_name, mem::needs_drop, ptr::NonNull};
 
 /// Where the values of a sized type go.
@@ -54,23 +54,23 @@ pub(crate) const fn leaf_bytes<T>() -> usize {
 pub(crate) fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
     const {
         &Descriptor {
-            name: type_name::<T>,
-            shape: Shape::Sized,
-            needs_trace: T::NEEDS_TRACE,
             trace: trace::<T>,
+            trace_part: trace_no_part,
             visit: visit::<T>,
             drop: if needs_drop::<T>() { Some(drop_value::<T>) } else { None },
+            name: type_name::<T>,
+            needs_trace: T::NEEDS_TRACE,
         }
     }
 }
 
-unsafe fn trace<'gc, T: Trace<'gc>>(cell: NonNull<u8>, _: usize, _: usize, marker: &mut Marker<'_>) {
+unsafe fn trace<'gc, T: Trace<'gc>>(cell: NonNull<u8>, marker: &mut Marker<'_>) {
     // SAFETY: C1: the cell holds a `T`; mutators have at most shared references to it, and what changes behind those is
     // guarded by the cells' own protocols (T3).
     unsafe { cell.cast::<T>().as_ref() }.trace(marker);
 }
 
-unsafe fn visit<'gc, T: Trace<'gc>>(cell: NonNull<u8>, _: usize, _: usize, visitor: &mut EdgeVisitor<'_>) {
+unsafe fn visit<'gc, T: Trace<'gc>>(cell: NonNull<u8>, visitor: &mut EdgeVisitor<'_>) {
     // SAFETY: C1: as in `trace`.
     unsafe { cell.cast::<T>().as_ref() }.trace(visitor);
 }
@@ -120,12 +120,12 @@ pub(crate) fn elements<T>(cell: NonNull<u8>) -> NonNull<T> {
 pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
     const {
         &Descriptor {
-            name: type_name::<[T]>,
-            shape: Shape::Slice { elem_bytes: size_of::<T>() },
-            needs_trace: T::NEEDS_TRACE,
-            trace: trace_slice::<T>,
+            trace: if T::NEEDS_TRACE { trace_slice::<T> } else { trace_nothing },
+            trace_part: trace_part::<T>,
             visit: visit_slice::<T>,
             drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
+            name: type_name::<[T]>,
+            needs_trace: T::NEEDS_TRACE,
         }
     }
 }
@@ -142,7 +142,16 @@ unsafe fn part<'a, T>(cell: NonNull<u8>, first: usize, end: usize) -> &'a [T] {
     unsafe { NonNull::slice_from_raw_parts(start, end - first).as_ref() }
 }
 
-unsafe fn trace_slice<'gc, T: Trace<'gc>>(
+unsafe fn trace_slice<'gc, T: Trace<'gc>>(cell: NonNull<u8>, marker: &mut Marker<'_>) {
+    // SAFETY: H3: slices begin with their length.
+    let len = unsafe { cell.cast::<usize>().read() };
+    if marker.scans_at_once(cell, len, size_of::<T>()) {
+        // SAFETY: C1: all elements of the slice.
+        unsafe { trace_part::<T>(cell, 0, len, marker) };
+    }
+}
+
+unsafe fn trace_part<'gc, T: Trace<'gc>>(
     cell: NonNull<u8>,
     first: usize,
     end: usize,
@@ -154,14 +163,11 @@ unsafe fn trace_slice<'gc, T: Trace<'gc>>(
     }
 }
 
-unsafe fn visit_slice<'gc, T: Trace<'gc>>(
-    cell: NonNull<u8>,
-    first: usize,
-    end: usize,
-    visitor: &mut EdgeVisitor<'_>,
-) {
-    // SAFETY: C1: as in `trace_slice`.
-    for element in unsafe { part::<T>(cell, first, end) } {
+unsafe fn visit_slice<'gc, T: Trace<'gc>>(cell: NonNull<u8>, visitor: &mut EdgeVisitor<'_>) {
+    // SAFETY: H3: slices begin with their length.
+    let len = unsafe { cell.cast::<usize>().read() };
+    // SAFETY: C1: all elements of the slice.
+    for element in unsafe { part::<T>(cell, 0, len) } {
         element.trace(visitor);
     }
 }

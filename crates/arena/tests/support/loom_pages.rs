@@ -8,7 +8,7 @@ use std::{
 
 /// Real memory, so that addresses are good, from the allocator, so that each run of a model starts with the same.
 #[derive(Debug)]
-pub struct ModelPages;
+pub(crate) struct ModelPages;
 
 const PAGE_BYTES: usize = 4096;
 

@@ -7,7 +7,7 @@
 //! order.
 
 use crate::{
-    descriptor::{Descriptor, Shape},
+    descriptor::Descriptor,
     mark::{Gray, MarkQueue, Span, Work},
     mark_lock::{MarkLock, Stamp},
     roots::RootTable,
@@ -22,8 +22,9 @@ const RING: usize = 32;
 const PIECE_BYTES: usize = 2048;
 /// Between two looks at whether somebody waits for work, in scanned objects.
 const SHARE_INTERVAL: u32 = 128;
-/// A stack shorter than this is not worth sharing.
-const SHARE_MIN: usize = 32;
+/// A stack shorter than this is not worth sharing. A long one is not needed: what lies at its bottom is
+/// the oldest, and in trees the largest part of what remains.
+const SHARE_MIN: usize = 4;
 
 /// Why a marker stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,10 +49,9 @@ pub struct Marker<'h> {
     ring_len: usize,
     scans: u32,
     holding: bool,
-    /// Bytes looked at, marked or not: what budgets count.
-    work: u64,
     bytes: u64,
-    objects: u64,
+    /// Bytes looked at that are not in `bytes`: budgets count both.
+    work: u64,
 }
 
 impl fmt::Debug for Marker<'_> {
@@ -81,9 +81,8 @@ impl<'h> Marker<'h> {
             ring_len: 0,
             scans: 0,
             holding: false,
-            work: 0,
             bytes: 0,
-            objects: 0,
+            work: 0,
         }
     }
 
@@ -91,7 +90,7 @@ impl<'h> Marker<'h> {
     ///
     /// What it still holds then goes back to the queue.
     pub(crate) fn drain(&mut self, budget: u64) -> Drained {
-        let until = self.work.saturating_add(budget);
+        let until = self.work().saturating_add(budget);
         let Some(work) = self.queue.take(&mut self.stack) else { return Drained::Empty };
         self.holding = true;
         self.begin(work);
@@ -129,11 +128,11 @@ impl<'h> Marker<'h> {
                     // SAFETY: a span consists of cells, which are not at address zero.
                     let cell = unsafe { NonNull::new_unchecked(cell) };
                     // Counted when the region was taken black, so not here.
-                    self.scan_contents(Gray(cell));
+                    self.scan_contents(cell);
                 }
             }
             Work::Piece(Gray(cell), range) => {
-                let trace = self.descriptor(cell).trace;
+                let trace = self.descriptor(cell).trace_part;
                 self.work += PIECE_BYTES as u64;
                 // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
                 unsafe { trace(cell, range.start, range.end, self) };
@@ -158,7 +157,7 @@ impl<'h> Marker<'h> {
             }
             if self.ring_len == 0 {
                 // Whoever has more work looks at the budget before the next piece.
-                return self.work < until;
+                return self.work() < until;
             }
             let next = self.ring[self.ring_head].take();
             self.ring_head = (self.ring_head + 1) % RING;
@@ -168,7 +167,7 @@ impl<'h> Marker<'h> {
             }
             self.scans = self.scans.wrapping_add(1);
             if self.scans.is_multiple_of(SHARE_INTERVAL) {
-                if self.work >= until {
+                if self.work() >= until {
                     return false;
                 }
                 self.share();
@@ -176,10 +175,9 @@ impl<'h> Marker<'h> {
         }
     }
 
-    /// Gives the older half of the stack away if somebody waits for work.
-    #[cold]
+    /// Gives the older half of the stack away if the queue has nothing for others.
     fn share(&mut self) {
-        if self.stack.len() >= SHARE_MIN && self.queue.is_hungry() {
+        if self.stack.len() >= SHARE_MIN && self.queue.is_dry() {
             let half = self.stack.len() / 2;
             self.queue.share(self.stack.drain(..half));
         }
@@ -193,40 +191,35 @@ impl<'h> Marker<'h> {
 
     #[inline]
     fn scan(&mut self, gray: Gray) {
-        let bytes = self.arena.object_bytes(gray.0.as_ptr()) as u64;
-        self.bytes += bytes;
-        self.work += bytes;
-        self.objects += 1;
-        self.scan_contents(gray);
+        self.bytes += self.arena.object_bytes(gray.0.as_ptr()) as u64;
+        self.scan_contents(gray.0);
     }
 
     #[inline]
-    fn scan_contents(&mut self, gray: Gray) {
-        let Gray(cell) = gray;
-        let descriptor = self.descriptor(cell);
-        if !descriptor.needs_trace {
-            return;
-        }
-        let end = match descriptor.shape {
-            Shape::Sized => 1,
-            Shape::Slice { elem_bytes } => {
-                // SAFETY: C2: `cell` is gray, so it holds an object of the block's descriptor.
-                let len = unsafe { descriptor.len(cell) };
-                let step = (PIECE_BYTES / elem_bytes.max(1)).max(1);
-                if len > step {
-                    self.queue.push_array(gray, len, step);
-                    return;
-                }
-                len
-            }
-        };
-        // SAFETY: C1, C2: as above.
-        unsafe { (descriptor.trace)(cell, 0, end, self) };
+    fn scan_contents(&mut self, cell: NonNull<u8>) {
+        let trace = self.descriptor(cell).trace;
+        // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
+        unsafe { trace(cell, self) };
     }
 
-    /// What was marked by this marker since the last call: `(bytes, objects)`.
-    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
-        (mem::take(&mut self.bytes), mem::take(&mut self.objects))
+    /// Whether a slice of `len` elements is to be traced at once. If not, its parts will be asked for later.
+    pub fn scans_at_once(&mut self, cell: NonNull<u8>, len: usize, elem_bytes: usize) -> bool {
+        let step = (PIECE_BYTES / elem_bytes.max(1)).max(1);
+        if len > step {
+            self.queue.push_array(Gray(cell), len, step);
+        }
+        len <= step
+    }
+
+    /// Bytes marked by this marker since the last call.
+    pub(crate) fn take_bytes(&mut self) -> u64 {
+        self.work += self.bytes;
+        mem::take(&mut self.bytes)
+    }
+
+    /// Bytes looked at.
+    fn work(&self) -> u64 {
+        self.work + self.bytes
     }
 }
 
@@ -253,7 +246,6 @@ unsafe impl Visitor for Marker<'_> {
         if self.marks.try_mark(cell.as_ptr()) {
             let bytes = if cell_bytes > 0 { cell_bytes } else { self.arena.object_bytes(cell.as_ptr()) };
             self.bytes += bytes as u64;
-            self.objects += 1;
         }
     }
 

@@ -7,7 +7,7 @@
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
-use mudlark_arena::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
+use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
 use std::{mem, ops::Range, ptr::NonNull};
 
 /// A gray object: marked, not scanned.
@@ -110,8 +110,10 @@ pub(crate) struct MarkQueue {
     inner: Mutex<Inner>,
     /// Background threads wait here, for work or for a kick.
     wake: Condvar,
-    /// Background threads that wait for work. Markers look at it now and then and share.
+    /// Background threads that wait for work.
     hungry: AtomicUsize,
+    /// Whether nobody could take objects now. Markers look at it now and then, and share.
+    dry: AtomicBool,
 }
 
 impl MarkQueue {
@@ -216,6 +218,7 @@ impl MarkQueue {
     pub(crate) fn take(&self, stack: &mut Vec<Gray>) -> Option<Work> {
         let mut inner = self.inner.lock();
         let work = inner.take(stack)?;
+        self.note_chunks(&inner);
         // Q3: in the same critical section as the take.
         inner.active += 1;
         Some(work)
@@ -225,6 +228,7 @@ impl MarkQueue {
     pub(crate) fn take_more(&self, stack: &mut Vec<Gray>) -> Option<Work> {
         let mut inner = self.inner.lock();
         let work = inner.take(stack);
+        self.note_chunks(&inner);
         if work.is_none() {
             inner.keep_spare(mem::take(stack));
             self.deactivate(&mut inner);
@@ -253,9 +257,10 @@ impl MarkQueue {
         }
     }
 
-    /// Whether a background thread waits for work.
-    pub(crate) fn is_hungry(&self) -> bool {
-        self.hungry.load(Relaxed) > 0
+    /// Whether an assisting mutator or another thread would find no objects to take.
+    #[inline]
+    pub(crate) fn is_dry(&self) -> bool {
+        self.dry.load(Relaxed)
     }
 
     /// Shares a part of a marker's stack.
@@ -270,8 +275,13 @@ impl MarkQueue {
         self.notify_if_hungry(&inner);
     }
 
+    fn note_chunks(&self, inner: &MutexGuard<'_, Inner>) {
+        self.dry.store(inner.chunks.is_empty(), Relaxed);
+    }
+
     fn notify_if_hungry(&self, inner: &MutexGuard<'_, Inner>) {
-        if inner.marking && self.is_hungry() {
+        self.note_chunks(inner);
+        if inner.marking && self.hungry.load(Relaxed) > 0 {
             self.wake.notify_one();
         }
     }

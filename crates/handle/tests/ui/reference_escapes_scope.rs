@@ -5,7 +5,7 @@ use mudlark::Heap;
 fn main() {
     let heap = Heap::builder().build().unwrap();
     let mut mutator = heap.attach();
-    let escaped: &u64 = mutator.enter(|cx| cx.alloc(1_u64).as_ref());
+    let escaped: &u64 = mutator.enter(|cx| cx.alloc(1_u64).into_ref());
     mutator.collect();
     println!("{escaped}");
 }

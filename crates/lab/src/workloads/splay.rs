@@ -266,7 +266,7 @@ fn splay<'gc>(cx: &Scope<'gc>, root: Gc<'gc, Node<'gc>>, key: f64) -> Gc<'gc, No
                 child = left;
             }
             greater_end.set(cx, Some(current));
-            greater_end = &current.as_ref().left;
+            greater_end = &current.into_ref().left;
             current = child;
         } else if key > current.key {
             let Some(mut child) = current.right.get() else { break };
@@ -278,7 +278,7 @@ fn splay<'gc>(cx: &Scope<'gc>, root: Gc<'gc, Node<'gc>>, key: f64) -> Gc<'gc, No
                 child = right;
             }
             less_end.set(cx, Some(current));
-            less_end = &current.as_ref().right;
+            less_end = &current.into_ref().right;
             current = child;
         } else {
             break;

@@ -1,0 +1,288 @@
+//! Models of whole cycles: mutators, drivers and markers of one heap.
+
+use super::{Barrier, CELL_BYTES, Thing, alloc, core, drive, enter, finish};
+use crate::{heap::Core, mutator::Mutator, roots::RootSlot};
+use loom::{model::Builder, sync::Arc, thread};
+use std::ptr::null_mut;
+
+/// Explores with at most `preemptions`, however many others are allowed: whole cycles are long.
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(preemptions).min(preemptions));
+    builder.check(model);
+}
+
+fn attach(core: &Core) -> Arc<Mutator> {
+    // SAFETY: each model detaches what it attaches before its heap ends.
+    unsafe { core.attach() }
+}
+
+fn detach(core: &Core, mutator: &Arc<Mutator>) {
+    // SAFETY: it came from this heap, and the model's scopes are closed.
+    unsafe { core.detach(mutator) };
+}
+
+/// A heap in which a root leads to `a`, and `a` to `b`.
+struct World {
+    core: Arc<Core>,
+    root: RootSlot,
+    a: Arc<Thing>,
+    b: Arc<Thing>,
+}
+
+impl World {
+    /// The heap, and the mutator that built it.
+    fn new() -> (Arc<World>, Arc<Mutator>) {
+        let (core, a, b) = (core(), Thing::new(), Thing::new());
+        let mutator = attach(&core);
+        let root = enter(&mutator, || {
+            let target = alloc(&mutator, &b);
+            let source = alloc(&mutator, &a);
+            a.store(&mutator, target.as_ptr(), Barrier::On);
+            // SAFETY: made just now.
+            unsafe { mutator.local().add_root(source) }
+        });
+        (Arc::new(World { core, root, a, b }), mutator)
+    }
+
+    fn assert_alive(&self) {
+        assert_eq!((self.a.drops(), self.b.drops()), (0, 0), "what can be reached died");
+    }
+
+    fn drop_root(&self, root: RootSlot) {
+        // SAFETY: each model drops a root once.
+        unsafe { self.core.drop_root(root) };
+    }
+}
+
+fn spawn<R: 'static>(world: &Arc<World>, work: impl FnOnce(&World) -> R + 'static) -> thread::JoinHandle<R> {
+    let world = Arc::clone(world);
+    thread::spawn(move || work(&world))
+}
+
+/// A mutator moves `b` from behind `a` into a new object behind a new root while a cycle runs.
+fn hide_behind_a_new_object(preemptions: usize, barrier: Barrier) {
+    explore(preemptions, move || {
+        let (world, mutator) = World::new();
+        let new = Thing::new();
+        let mover = {
+            let (mutator, new) = (Arc::clone(&mutator), Arc::clone(&new));
+            spawn(&world, move |world| {
+                let root = enter(&mutator, || {
+                    let b = world.a.load().expect("a leads to b");
+                    world.a.store(&mutator, null_mut(), barrier);
+                    let cell = alloc(&mutator, &new);
+                    new.store(&mutator, b.as_ptr(), Barrier::On);
+                    // SAFETY: made just now.
+                    unsafe { mutator.local().add_root(cell) }
+                });
+                detach(&world.core, &mutator);
+                root
+            })
+        };
+        drop(mutator);
+        let driver = spawn(&world, |world| drive(&world.core));
+        let root = mover.join().expect("the mutator is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+        assert_eq!(new.drops(), 0, "a new object died");
+        world.drop_root(root);
+        world.core.collect();
+        assert_eq!((world.a.drops(), world.b.drops(), new.drops()), (0, 1, 1));
+        world.core.recount().expect("the counters are exact");
+    });
+}
+
+/// Goal: no object is lost when it is moved behind a black one, whenever the scope falls into the cycle. Method: a
+/// mutator moves an object into a new one while another thread runs a cycle; then another cycle.
+#[test]
+fn an_object_hidden_behind_a_new_one_survives() {
+    hide_behind_a_new_object(2, Barrier::On);
+}
+
+/// Goal: the model above can fail. Method: forget the deletion barrier, in a scope that the cycle waits for.
+#[test]
+#[should_panic(expected = "what can be reached died")]
+fn moving_needs_the_barrier() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        let mover = {
+            let mutator = Arc::clone(&mutator);
+            spawn(&world, move |world| {
+                enter(&mutator, || {
+                    let b = world.a.load().expect("a leads to b");
+                    world.a.store(&mutator, null_mut(), Barrier::Forgotten);
+                    // SAFETY: loaded in this scope.
+                    unsafe { mutator.local().add_root(b) }
+                });
+                detach(&world.core, &mutator);
+            })
+        };
+        drop(mutator);
+        let driver = spawn(&world, |world| drive(&world.core));
+        mover.join().expect("the mutator is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+    });
+}
+
+/// Goal: what a dropped root led to survives, if a scope moved it elsewhere. Method: a mutator roots `b`, and drops the
+/// root of `a`, while another thread runs a cycle.
+#[test]
+fn an_object_taken_from_a_dropped_root_survives() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        let mover = {
+            let mutator = Arc::clone(&mutator);
+            spawn(&world, move |world| {
+                enter(&mutator, || {
+                    let b = world.a.load().expect("a leads to b");
+                    world.drop_root(world.root);
+                    // SAFETY: loaded in this scope.
+                    unsafe { mutator.local().add_root(b) }
+                });
+                detach(&world.core, &mutator);
+            })
+        };
+        drop(mutator);
+        let driver = spawn(&world, |world| drive(&world.core));
+        mover.join().expect("the mutator is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        assert_eq!(world.b.drops(), 0, "a rooted object died");
+        world.core.collect();
+        assert_eq!((world.a.drops(), world.b.drops()), (1, 0));
+    });
+}
+
+/// Goal: a mutator that attaches in the middle of a cycle joins it rightly. Method: attach, hide an object, detach,
+/// while another thread runs a cycle.
+#[test]
+fn who_attaches_in_a_cycle_joins_it() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        detach(&world.core, &mutator);
+        drop(mutator);
+        let mover = spawn(&world, |world| {
+            let mutator = attach(&world.core);
+            enter(&mutator, || {
+                let b = world.a.load().expect("a leads to b");
+                world.a.store(&mutator, null_mut(), Barrier::On);
+                // SAFETY: loaded in this scope.
+                unsafe { mutator.local().add_root(b) }
+            });
+            detach(&world.core, &mutator);
+        });
+        let driver = spawn(&world, |world| drive(&world.core));
+        mover.join().expect("the mutator is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+        world.core.collect();
+        world.assert_alive();
+    });
+}
+
+/// Goal: a marker that comes late marks for the cycle whose work it takes. Method: one look at the cycle, by somebody who
+/// can be held up anywhere, against two whole cycles.
+#[test]
+fn a_late_marker_marks_for_the_cycle_it_works_in() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        detach(&world.core, &mutator);
+        drop(mutator);
+        let helper = spawn(&world, |world| world.core.poll());
+        let driver = spawn(&world, |world| {
+            drive(&world.core);
+            drive(&world.core)
+        });
+        helper.join().expect("the helper is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+        world.core.collect();
+        world.assert_alive();
+        world.core.recount().expect("the counters are exact");
+    });
+}
+
+/// Goal: what a cycle found live is counted exactly, whoever found it. Method: two that mark; then the numbers.
+#[test]
+fn what_two_markers_marked_is_counted() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        detach(&world.core, &mutator);
+        drop(mutator);
+        let helper = spawn(&world, |world| world.core.poll());
+        let driver = spawn(&world, |world| drive(&world.core));
+        helper.join().expect("the helper is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        assert_eq!(world.core.stats().marked_bytes, 2 * CELL_BYTES as u64);
+    });
+}
+
+/// Goal: a tracer that panics costs the cycle and no object. Method: two that mark, and `a` whose tracer panics.
+#[test]
+fn a_panic_in_a_tracer_frees_nothing() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        detach(&world.core, &mutator);
+        drop(mutator);
+        world.a.panics.store(true, std::sync::atomic::Ordering::SeqCst);
+        let helper = spawn(&world, |world| world.core.poll());
+        let driver = spawn(&world, |world| drive(&world.core));
+        helper.join().expect("the helper is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+        world.a.panics.store(false, std::sync::atomic::Ordering::SeqCst);
+        world.core.collect();
+        world.assert_alive();
+        world.drop_root(world.root);
+        world.core.collect();
+        assert_eq!((world.a.drops(), world.b.drops()), (1, 1));
+    });
+}
+
+/// Goal: `collect` frees what was unreachable when it was called. Method: a root is dropped and `collect` called, while
+/// another thread runs a cycle.
+#[test]
+fn collect_frees_what_was_dropped_before() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        detach(&world.core, &mutator);
+        drop(mutator);
+        let owner = spawn(&world, |world| {
+            world.drop_root(world.root);
+            drive(&world.core)
+        });
+        let driver = spawn(&world, |world| drive(&world.core));
+        driver.join().expect("the driver is done");
+        finish(&world.core, owner.join().expect("the owner is done"));
+        assert_eq!((world.a.drops(), world.b.drops()), (1, 1), "what was unreachable lived on");
+    });
+}
+
+/// Goal: the machine never stops with everybody gone. Method: a mutator leaves the scope that a cycle waits for while
+/// the cycle begins; nobody else drives it.
+#[test]
+fn whoever_acknowledges_last_drives_on() {
+    explore(3, || {
+        let core = core();
+        let mutator = attach(&core);
+        // SAFETY: exited below, on the thread that goes on with the mutator.
+        unsafe { mutator.enter() };
+        let leaver = {
+            let mutator = Arc::clone(&mutator);
+            // SAFETY: entered above; no pointer is held.
+            thread::spawn(move || unsafe { mutator.exit() })
+        };
+        let driver = {
+            let core = Arc::clone(&core);
+            thread::spawn(move || {
+                core.driver.request();
+                core.advance();
+            })
+        };
+        leaver.join().expect("the mutator left");
+        driver.join().expect("the cycle began");
+        assert_eq!(core.stats().cycles, 1, "the cycle stands still");
+        detach(&core, &mutator);
+    });
+}

@@ -1,0 +1,190 @@
+//! Models: the collector's own code under loom, in heaps of a few blocks.
+//!
+//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles. In the
+//! latter, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
+//! what is half-written is a failure, and so is the death of what can be reached.
+//!
+//! Threads that race are spawned, both of them: loom explores the main thread's steps less thoroughly.
+//!
+//! To run them: `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 LOOM_MAX_BRANCHES=10000 cargo test --release
+//! -p mudlark-collector --lib`.
+
+mod cycle;
+mod locks;
+mod queue;
+
+#[path = "../../../arena/tests/support/loom_pages.rs"]
+mod loom_pages;
+
+use crate::{
+    cycle::Progress,
+    descriptor::{Descriptor, trace_no_part},
+    heap::{Config, Core, MAX_HEAP_LEAST},
+    local::Kind,
+    mark::Marker,
+    mutator::Mutator,
+    pacing::GcPercent,
+    trace::{EdgeVisitor, Visitor},
+};
+use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicPtr,
+            Ordering::{AcqRel, Acquire, Release},
+        },
+    },
+};
+use std::{
+    ptr::{NonNull, null_mut},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+/// Bytes of a model's objects: two fit into a block.
+const CELL_BYTES: usize = 512;
+
+/// What an object of a model leads to. Not freed before the model's end, so that a dead one can be looked at.
+struct Thing {
+    /// The cell of another object, or null.
+    edge: AtomicPtr<u8>,
+    /// Written when the object is made, read when it is scanned.
+    contents: UnsafeCell<u32>,
+    /// Tracing it panics.
+    panics: AtomicBool,
+    drops: AtomicUsize,
+}
+
+impl Thing {
+    fn new() -> Arc<Thing> {
+        Arc::new(Thing {
+            edge: AtomicPtr::new(null_mut()),
+            contents: UnsafeCell::new(0),
+            panics: AtomicBool::new(false),
+            drops: AtomicUsize::new(0),
+        })
+    }
+
+    fn drops(&self) -> usize {
+        self.drops.load(SeqCst)
+    }
+
+    /// Reads the edge, as a program does.
+    fn load(&self) -> Option<NonNull<u8>> {
+        NonNull::new(self.edge.load(Acquire))
+    }
+
+    /// Changes the edge as a program does, with or without the barrier.
+    fn store(&self, mutator: &Mutator, to: *mut u8, barrier: Barrier) {
+        // SAFETY: the model's thread has entered the mutator.
+        let local = unsafe { mutator.local() };
+        if local.is_armed() && barrier == Barrier::On {
+            if let Some(old) = NonNull::new(self.edge.swap(to, AcqRel)) {
+                local.shade(old);
+            }
+        } else {
+            self.edge.store(to, Release);
+        }
+    }
+}
+
+/// Whether a model plays by the rules.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Barrier {
+    On,
+    Forgotten,
+}
+
+/// The record that an object leads to.
+///
+/// # Safety
+///
+/// `cell` holds an object of a model that is not over.
+unsafe fn thing<'a>(cell: NonNull<u8>) -> &'a Thing {
+    // SAFETY: objects of models begin with this address.
+    let address = unsafe { cell.cast::<*const Thing>().read() };
+    // SAFETY: things live as long as the model.
+    unsafe { &*address }
+}
+
+unsafe fn trace_thing(cell: NonNull<u8>, marker: &mut Marker<'_>) {
+    // SAFETY: the collector passes cells of its descriptor.
+    let thing = unsafe { thing(cell) };
+    // SAFETY: a read; loom checks that nobody writes.
+    thing.contents.with(|contents| unsafe { contents.read() });
+    assert!(!thing.panics.load(SeqCst), "a tracer panics, as planned");
+    if let Some(target) = thing.load() {
+        marker.edge(target);
+    }
+}
+
+unsafe fn visit_thing(_: NonNull<u8>, _: &mut EdgeVisitor<'_>) {}
+
+unsafe fn drop_thing(cell: NonNull<u8>) {
+    // SAFETY: the collector passes cells of its descriptor.
+    unsafe { thing(cell) }.drops.fetch_add(1, SeqCst);
+}
+
+static THING: Descriptor = Descriptor {
+    trace: trace_thing,
+    trace_part: trace_no_part,
+    visit: visit_thing,
+    drop: Some(drop_thing),
+    name: || "Thing",
+    needs_trace: true,
+};
+
+/// A heap without background threads and without a trigger.
+fn core() -> Arc<Core> {
+    let config = Config {
+        percent: GcPercent::Off,
+        max_heap: MAX_HEAP_LEAST,
+        workers: 0,
+        pages: Box::new(loom_pages::ModelPages),
+    };
+    Arc::new(Core::new(config).expect("models have memory"))
+}
+
+/// Makes an object of a thing, in a scope.
+fn alloc(mutator: &Mutator, of: &Arc<Thing>) -> NonNull<u8> {
+    // SAFETY: the model's thread has entered the mutator.
+    let local = unsafe { mutator.local() };
+    let kind = Kind::of(&THING);
+    let cell = local.bump(kind, CELL_BYTES);
+    let cell = cell.or_else(|| local.alloc_slow(mutator, kind, &THING, CELL_BYTES).ok());
+    let cell = cell.expect("models have memory");
+    // SAFETY: a write; loom checks that nobody looks.
+    of.contents.with_mut(|contents| unsafe { contents.write(1) });
+    // SAFETY: the cell is new and large enough.
+    unsafe { cell.cast::<*const Thing>().write(&raw const **of) };
+    cell
+}
+
+/// Runs `work` in a scope.
+fn enter<R>(mutator: &Mutator, work: impl FnOnce() -> R) -> R {
+    // SAFETY: models enter a mutator on one thread at a time, and not twice.
+    unsafe { mutator.enter() };
+    let result = work();
+    // SAFETY: entered just now.
+    unsafe { mutator.exit() };
+    result
+}
+
+/// Asks for a cycle and does what can be done for it without waiting. Returns its number.
+fn drive(core: &Core) -> u64 {
+    let number = core.driver.request();
+    core.driver.run(core, Progress::Any);
+    while core.work(1 << 20, 8) {
+        core.driver.run(core, Progress::Any);
+    }
+    core.driver.run(core, Progress::Any);
+    number
+}
+
+/// Brings a cycle that others began to its end. Nobody else may be at work.
+fn finish(core: &Core, number: u64) {
+    while core.stats().cycles + core.stats().aborted_cycles < number {
+        core.driver.run(core, Progress::Any);
+        let _ = core.work(1 << 20, 8);
+    }
+}
