@@ -160,16 +160,24 @@ impl Arena {
 
     /// The tag of the bin or large object that `cell` belongs to.
     ///
-    /// `cell` must be an address in a block in use; debug builds check it as far as they can.
+    /// # Safety
+    ///
+    /// `cell` is the start of a cell or large object of this arena.
     #[inline]
-    pub fn tag(&self, cell: *const u8) -> *const () {
-        self.reservation.record(self.block_of(cell)).tag()
+    pub unsafe fn tag(&self, cell: *const u8) -> *const () {
+        // SAFETY: A1: cells lie in blocks that exist.
+        unsafe { self.reservation.record_unchecked(self.block_of(cell)) }.tag()
     }
 
     /// Bytes of the cell that starts at `cell` (of a large object: of its blocks).
+    ///
+    /// # Safety
+    ///
+    /// `cell` is the start of a cell or large object of this arena.
     #[inline]
-    pub fn object_bytes(&self, cell: *const u8) -> usize {
-        self.reservation.record(self.block_of(cell)).object_bytes()
+    pub unsafe fn object_bytes(&self, cell: *const u8) -> usize {
+        // SAFETY: A1: cells lie in blocks that exist.
+        unsafe { self.reservation.record_unchecked(self.block_of(cell)) }.object_bytes()
     }
 
     /// One of the mark bitmaps.

@@ -22,28 +22,40 @@ impl<'a> Bits<'a> {
         Bits { words }
     }
 
+    /// # Safety
+    ///
+    /// `granule` lies in a block that exists.
     #[inline]
-    fn word(self, index: usize) -> &'a AtomicU64 {
-        debug_assert!(index < self.words.len());
-        // SAFETY: A1: granules of a block that exists lie inside the table; callers pass no others.
-        unsafe { self.words.get_unchecked(index) }
+    unsafe fn word_of(self, granule: usize) -> &'a AtomicU64 {
+        debug_assert!(granule / 64 < self.words.len());
+        // SAFETY: A1: granules of a block that exists lie inside the table.
+        unsafe { self.words.get_unchecked(granule / 64) }
     }
 
     /// Whether the bit of `granule` is set.
     ///
-    /// `granule` counts from the base of the arena and must lie in a block that exists.
+    /// # Safety
+    ///
+    /// `granule`, counted from the base of the arena, lies in a block that exists.
     #[inline]
-    pub(crate) fn test(self, granule: usize) -> bool {
-        self.word(granule / 64).load(Relaxed) >> (granule % 64) & 1 != 0
+    unsafe fn test(self, granule: usize) -> bool {
+        // SAFETY: promised by the caller.
+        let word = unsafe { self.word_of(granule) };
+        word.load(Relaxed) >> (granule % 64) & 1 != 0
     }
 
     /// Sets the bit of `granule`; `true` for exactly one of those who race to do so.
     ///
     /// Tests before it sets: most edges lead to marked objects, and a locked instruction would take the line
     /// from the other markers.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Bits::test`].
     #[inline]
-    pub(crate) fn try_set(self, granule: usize) -> bool {
-        let word = self.word(granule / 64);
+    unsafe fn try_set(self, granule: usize) -> bool {
+        // SAFETY: promised by the caller.
+        let word = unsafe { self.word_of(granule) };
         let bit = 1_u64 << (granule % 64);
         if word.load(Relaxed) & bit != 0 {
             return false;
@@ -80,7 +92,7 @@ impl<'a> Bits<'a> {
             let high = if index == end / 64 { !(!0 << (end % 64)) } else { !0 };
             let bits = cells & low & high;
             if bits != 0 {
-                change(self.word(block.index() * BLOCK_WORDS + index), bits);
+                change(&self.words[block.index() * BLOCK_WORDS + index], bits);
             }
         }
     }
@@ -88,13 +100,13 @@ impl<'a> Bits<'a> {
     /// The word with index `index` among those of `block`.
     #[inline]
     pub(crate) fn block_word(self, block: BlockId, index: usize) -> u64 {
-        self.word(block.index() * BLOCK_WORDS + index).load(Relaxed)
+        self.words[block.index() * BLOCK_WORDS + index].load(Relaxed)
     }
 
     /// Clears in the word with index `index` of `block` all bits outside of `keep`.
     #[inline]
     pub(crate) fn keep_in_word(self, block: BlockId, index: usize, keep: u64) {
-        self.word(block.index() * BLOCK_WORDS + index).fetch_and(keep, Relaxed);
+        self.words[block.index() * BLOCK_WORDS + index].fetch_and(keep, Relaxed);
     }
 
     /// Clears the bits of the first `blocks` blocks.
@@ -120,15 +132,25 @@ impl<'a> Marks<'a> {
         Marks { base, bits }
     }
 
-    /// Whether the mark bit of the cell is set. `cell` must start in a block in use.
+    /// Whether the mark bit of the cell is set.
+    ///
+    /// # Safety
+    ///
+    /// `cell` is the start of a cell or large object of this arena.
     #[inline]
-    pub fn is_marked(self, cell: *const u8) -> bool {
-        self.bits.test((cell.addr() - self.base) >> GRANULE_SHIFT)
+    pub unsafe fn is_marked(self, cell: *const u8) -> bool {
+        // SAFETY: A1: cells lie in blocks that exist.
+        unsafe { self.bits.test((cell.addr() - self.base) >> GRANULE_SHIFT) }
     }
 
     /// Sets the mark bit of the cell; `true` for exactly one of those who race to do so.
+    ///
+    /// # Safety
+    ///
+    /// `cell` is the start of a cell or large object of this arena.
     #[inline]
-    pub fn try_mark(self, cell: *const u8) -> bool {
-        self.bits.try_set((cell.addr() - self.base) >> GRANULE_SHIFT)
+    pub unsafe fn try_mark(self, cell: *const u8) -> bool {
+        // SAFETY: A1: cells lie in blocks that exist.
+        unsafe { self.bits.try_set((cell.addr() - self.base) >> GRANULE_SHIFT) }
     }
 }

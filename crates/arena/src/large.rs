@@ -50,7 +50,8 @@ impl Arena {
         // turn comes before both or after both.
         let mut lists = self.large.lock();
         if birth == Birth::Black {
-            self.marks(lists.live.other()).try_mark(cell.as_ptr());
+            // SAFETY: the large object that is being made.
+            unsafe { self.marks(lists.live.other()).try_mark(cell.as_ptr()) };
         }
         lists.full.push(head, self.reservation());
         Ok(cell)
@@ -63,7 +64,9 @@ impl Arena {
             (lists.unswept.pop(self.reservation())?, lists.live)
         };
         let cell = self.reservation().block_start(head);
-        let swept = if self.marks(side).is_marked(cell.as_ptr()) {
+        // SAFETY: the head of a large run.
+        let is_live = unsafe { self.marks(side).is_marked(cell.as_ptr()) };
+        let swept = if is_live {
             self.large.lock().full.push(head, self.reservation());
             Swept::Full
         } else {

@@ -42,7 +42,8 @@
 //! assert_eq!(used, u64::from(bin.cell_count()));
 //!
 //! // Mark it, take turns, sweep: one object is left.
-//! assert!(arena.marks(arena.live_side().other()).try_mark(kept));
+//! // SAFETY: `kept` is a cell of this arena.
+//! assert!(unsafe { arena.marks(arena.live_side().other()).try_mark(kept) });
 //! arena.turn();
 //! arena.clear_filling();
 //! while arena.sweep_one(bin, &mut ()).is_some() {}

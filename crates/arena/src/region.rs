@@ -153,8 +153,17 @@ impl Arena {
     }
 
     /// The cells `[start, end)` of one region, for whoever must look at each of them.
-    pub fn cells_between(&self, start: *mut u8, end: *mut u8) -> impl Iterator<Item = *mut u8> + use<> {
-        let bytes = self.object_bytes(start);
+    ///
+    /// # Safety
+    ///
+    /// `start` is the start of a cell of this arena.
+    pub unsafe fn cells_between(
+        &self,
+        start: *mut u8,
+        end: *mut u8,
+    ) -> impl Iterator<Item = *mut u8> + use<> {
+        // SAFETY: promised by the caller.
+        let bytes = unsafe { self.object_bytes(start) };
         (start.addr()..end.addr()).step_by(bytes).map(move |address| start.with_addr(address))
     }
 }

@@ -198,8 +198,17 @@ impl Reservation {
         Bits::new(&self.allocated)
     }
 
-    #[inline]
     pub(crate) fn record(&self, block: BlockId) -> &BlockRecord {
+        &self.records[block.index()]
+    }
+
+    /// The record of a block, without a check.
+    ///
+    /// # Safety
+    ///
+    /// The block exists.
+    #[inline]
+    pub(crate) unsafe fn record_unchecked(&self, block: BlockId) -> &BlockRecord {
         debug_assert!(block.index() < self.block_limit);
         // SAFETY: A1: blocks that exist have a committed record.
         unsafe { self.records.get_unchecked(block.index()) }

@@ -250,7 +250,8 @@ impl Core {
             // R1; the gate makes sure that the bitmap asked is the one of the cycle that is open.
             self.queue.push_gated(|| {
                 let filling = self.arena.marks(self.driver.filling(self));
-                filling.try_mark(cell.as_ptr()).then_some(Gray(cell))
+                // SAFETY: C2: roots lead to objects of this heap.
+                unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
             });
         }
         self.roots.give(root);

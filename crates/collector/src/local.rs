@@ -294,10 +294,15 @@ impl Local {
     /// Why it is enough: marking finds whatever was reachable when the last mutator closed. A pointer that the
     /// mutator holds was loaded after it was armed, from an object of that snapshot or from a new, black one; while it stays in
     /// an object marking can find it there, and when it is overwritten this call shades it.
+    ///
+    /// # Safety
+    ///
+    /// The mutator is armed, and `cell` holds an object of this heap.
     #[cold]
-    pub fn shade(&self, cell: NonNull<u8>) {
+    pub unsafe fn shade(&self, cell: NonNull<u8>) {
         debug_assert!(self.armed.get());
-        if self.arena().marks(self.filling.get()).try_mark(cell.as_ptr()) {
+        // SAFETY: C2: by the caller's contract.
+        if unsafe { self.arena().marks(self.filling.get()).try_mark(cell.as_ptr()) } {
             self.buffer_gray(Gray(cell));
         }
     }
@@ -345,7 +350,8 @@ impl Local {
         if self.armed.get()
             && let Some(old) = old
         {
-            self.shade(old);
+            // SAFETY: C2: roots lead to objects of this heap.
+            unsafe { self.shade(old) };
         }
     }
 
@@ -423,13 +429,15 @@ pub struct Shader<'a> {
 
 // SAFETY: the mutator's own thread, which changes nothing meanwhile, holds the lock.
 unsafe impl Visitor for Shader<'_> {
-    fn edge(&mut self, cell: NonNull<u8>) {
-        self.local.shade(cell);
+    unsafe fn edge(&mut self, cell: NonNull<u8>) {
+        // SAFETY: C2: by the caller's contract; shaders are made by armed mutators.
+        unsafe { self.local.shade(cell) };
     }
 
-    fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
+    unsafe fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
         // Into the buffer like the others: whoever takes it there counts its bytes.
-        self.local.shade(cell);
+        // SAFETY: C2: as above.
+        unsafe { self.local.shade(cell) };
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

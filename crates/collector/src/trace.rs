@@ -14,10 +14,18 @@ use std::{fmt, ptr::NonNull};
 /// in such a change.
 pub unsafe trait Visitor {
     /// An edge to the object in `cell`.
-    fn edge(&mut self, cell: NonNull<u8>);
+    ///
+    /// # Safety
+    ///
+    /// `cell` holds an object of the heap that is being traced, and the edge is one of the object that is being traced.
+    unsafe fn edge(&mut self, cell: NonNull<u8>);
 
     /// An edge to an object that has no edges itself, in a cell of `cell_bytes`; 0 if the size is not known here.
-    fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
+    ///
+    /// # Safety
+    ///
+    /// As for [`Visitor::edge`]; `cell_bytes` is the size of the cell, or 0.
+    unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
 
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.
@@ -43,11 +51,11 @@ impl<'a> EdgeVisitor<'a> {
 
 // SAFETY: promised by whoever made the visitor.
 unsafe impl Visitor for EdgeVisitor<'_> {
-    fn edge(&mut self, cell: NonNull<u8>) {
+    unsafe fn edge(&mut self, cell: NonNull<u8>) {
         (self.each)(cell);
     }
 
-    fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
+    unsafe fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
         (self.each)(cell);
     }
 

@@ -129,7 +129,8 @@ impl<W: Word> GcCell<W> {
         // ORDERING: AcqRel: Release as in `set`; Acquire because the old object's mark is looked at.
         let old = self.word.swap(word.into_raw(), Ordering::AcqRel);
         if let Some(old) = NonNull::new(old) {
-            cx.local().shade(old);
+            // SAFETY: H1: what was in the cell leads to an object of the scope's heap, whose mutator is armed.
+            unsafe { cx.local().shade(old) };
         }
     }
 }

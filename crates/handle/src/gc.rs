@@ -184,9 +184,11 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Gc<'gc, T> {
     #[inline(always)]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
         if T::NEEDS_TRACE {
-            visitor.edge(self.cell);
+            // SAFETY: H1: a `Gc` leads to an object of the heap whose object it lies in.
+            unsafe { visitor.edge(self.cell) };
         } else {
-            visitor.leaf(self.cell, T::LEAF_BYTES);
+            // SAFETY: H1: as above.
+            unsafe { visitor.leaf(self.cell, T::LEAF_BYTES) };
         }
     }
 }

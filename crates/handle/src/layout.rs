@@ -145,7 +145,9 @@ unsafe fn part<'a, T>(cell: NonNull<u8>, first: usize, end: usize) -> &'a [T] {
 unsafe fn trace_slice<'gc, T: Trace<'gc>>(cell: NonNull<u8>, marker: &mut Marker<'_>) {
     // SAFETY: H3: slices begin with their length.
     let len = unsafe { cell.cast::<usize>().read() };
-    if marker.scans_at_once(cell, len, size_of::<T>()) {
+    // SAFETY: C1: the slice that is to be traced.
+    let at_once = unsafe { marker.scans_at_once(cell, len, size_of::<T>()) };
+    if at_once {
         // SAFETY: C1: all elements of the slice.
         unsafe { trace_part::<T>(cell, 0, len, marker) };
     }

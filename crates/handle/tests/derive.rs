@@ -25,11 +25,11 @@ struct Counter {
 
 // SAFETY: the values that are counted are nobody else's, and counting changes nothing.
 unsafe impl Visitor for Counter {
-    fn edge(&mut self, _cell: NonNull<u8>) {
+    unsafe fn edge(&mut self, _cell: NonNull<u8>) {
         self.edges += 1;
     }
 
-    fn leaf(&mut self, _cell: NonNull<u8>, _cell_bytes: usize) {
+    unsafe fn leaf(&mut self, _cell: NonNull<u8>, _cell_bytes: usize) {
         self.edges += 1;
     }
 

@@ -124,7 +124,8 @@ impl<'h> Marker<'h> {
             Work::Objects => {}
             Work::Span(Span { start, end }) => {
                 self.work += (end.addr() - start.addr()) as u64;
-                for cell in self.arena.cells_between(start, end) {
+                // SAFETY: C2: spans begin with a cell.
+                for cell in unsafe { self.arena.cells_between(start, end) } {
                     // SAFETY: a span consists of cells, which are not at address zero.
                     let cell = unsafe { NonNull::new_unchecked(cell) };
                     // Counted when the region was taken black, so not here.
@@ -140,7 +141,8 @@ impl<'h> Marker<'h> {
             Work::Roots(chunk) => {
                 self.work += PIECE_BYTES as u64;
                 let roots = self.roots;
-                roots.each_in_chunk(chunk, |cell| self.edge(cell));
+                // SAFETY: C2: roots lead to objects of this heap.
+                roots.each_in_chunk(chunk, |cell| unsafe { self.edge(cell) });
             }
         }
     }
@@ -185,13 +187,16 @@ impl<'h> Marker<'h> {
 
     #[inline]
     fn descriptor(&self, cell: NonNull<u8>) -> &'static Descriptor {
+        // SAFETY: C2: what markers are given are cells of this arena.
+        let tag = unsafe { self.arena.tag(cell.as_ptr()) };
         // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
-        unsafe { &*self.arena.tag(cell.as_ptr()).cast::<Descriptor>() }
+        unsafe { &*tag.cast::<Descriptor>() }
     }
 
     #[inline]
     fn scan(&mut self, gray: Gray) {
-        self.bytes += self.arena.object_bytes(gray.0.as_ptr()) as u64;
+        // SAFETY: C2: gray objects are cells of this arena.
+        self.bytes += unsafe { self.arena.object_bytes(gray.0.as_ptr()) } as u64;
         self.scan_contents(gray.0);
     }
 
@@ -203,7 +208,11 @@ impl<'h> Marker<'h> {
     }
 
     /// Whether a slice of `len` elements is to be traced at once. If not, its parts will be asked for later.
-    pub fn scans_at_once(&mut self, cell: NonNull<u8>, len: usize, elem_bytes: usize) -> bool {
+    ///
+    /// # Safety
+    ///
+    /// `cell` holds such a slice, and is what the descriptor was just asked to trace.
+    pub unsafe fn scans_at_once(&mut self, cell: NonNull<u8>, len: usize, elem_bytes: usize) -> bool {
         let step = (PIECE_BYTES / elem_bytes.max(1)).max(1);
         if len > step {
             self.queue.push_array(Gray(cell), len, step);
@@ -235,16 +244,22 @@ impl Drop for Marker<'_> {
 // SAFETY: the lock is asked, and held for the look; tracers change nothing (T3).
 unsafe impl Visitor for Marker<'_> {
     #[inline]
-    fn edge(&mut self, cell: NonNull<u8>) {
-        if self.marks.try_mark(cell.as_ptr()) {
+    unsafe fn edge(&mut self, cell: NonNull<u8>) {
+        // SAFETY: C2: by the caller's contract.
+        if unsafe { self.marks.try_mark(cell.as_ptr()) } {
             self.stack.push(Gray(cell));
         }
     }
 
     #[inline]
-    fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize) {
-        if self.marks.try_mark(cell.as_ptr()) {
-            let bytes = if cell_bytes > 0 { cell_bytes } else { self.arena.object_bytes(cell.as_ptr()) };
+    unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize) {
+        // SAFETY: C2: by the caller's contract.
+        if unsafe { self.marks.try_mark(cell.as_ptr()) } {
+            let bytes = match cell_bytes {
+                // SAFETY: C2: as above.
+                0 => unsafe { self.arena.object_bytes(cell.as_ptr()) },
+                known => known,
+            };
             self.bytes += bytes as u64;
         }
     }
