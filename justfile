@@ -30,7 +30,7 @@ loom:
 
 # The same with three preemptions: takes long
 loom-full preemptions="3":
-    RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS={{ preemptions }} LOOM_MAX_BRANCHES=100000 cargo test --release -p mudlark-arena -p mudlark-collector --target-dir target/loom --lib --tests loom
+    RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS={{ preemptions }} LOOM_MAX_BRANCHES=100000 cargo test --release -p mudlark-arena -p mudlark-collector --target-dir target/loom --lib --tests
 
 # The tests under AddressSanitizer
 asan:
@@ -51,3 +51,7 @@ bench *args:
 book:
     @command -v mdbook >/dev/null || { echo "mdbook is missing: cargo install mdbook --locked"; exit 1; }
     mdbook build docs
+
+# A workload on mudlark and on malloc in turn: just compare trees
+compare workload *args:
+    benches/compare {{ workload }} {{ args }}

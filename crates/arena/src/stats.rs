@@ -163,8 +163,10 @@ impl Arena {
             if !unsafe { self.reservation().decommit(first, blocks) } {
                 return done;
             }
+            // Some of a whole chunk may have been given back before.
+            let before = map.released_count();
             map.mark_released(first, blocks);
-            done += blocks * BLOCK_BYTES;
+            done += (map.released_count() - before) * BLOCK_BYTES;
             end = first.index();
         }
     }

@@ -17,7 +17,7 @@ use loom::{
 };
 use loom_pages::ModelPages;
 use mudlark_arena::{Arena, ArenaConfig, BLOCK_BYTES, Bin, BinSpec, Birth, Claim, LargeSpec, Swept};
-use std::ptr::{NonNull, null, null_mut};
+use std::ptr::{NonNull, null, null_mut, without_provenance};
 
 /// Room for four blocks: loom's atomics are slow to make.
 const BLOCKS: usize = 4;
@@ -71,8 +71,18 @@ fn publish(birth: Birth, order: Ordering, reader: fn(&Arena, *mut u8, &UnsafeCel
     });
 }
 
+fn try_mark(arena: &Arena, cell: *const u8) -> bool {
+    // SAFETY: models mark cells of their arena only.
+    unsafe { arena.marks(arena.live_side().other()).try_mark(cell) }
+}
+
+fn is_marked(arena: &Arena, cell: *const u8) -> bool {
+    // SAFETY: as above.
+    unsafe { arena.marks(arena.live_side().other()).is_marked(cell) }
+}
+
 fn mark_or_scan(arena: &Arena, cell: *mut u8, contents: &UnsafeCell<u32>) {
-    if arena.marks(arena.live_side().other()).try_mark(cell) {
+    if try_mark(arena, cell) {
         // SAFETY: a read; loom checks that nobody writes.
         let value = contents.with(|contents| unsafe { contents.read() });
         panic!("a new object was found white, with {value} in it");
@@ -121,28 +131,17 @@ fn one_marker_wins_each_object() {
         let mut claim = fresh_claim(&arena, bin);
         let mut region = arena.next_region(bin, &mut claim, Birth::White).expect("a fresh block is a hole");
         let cells = [(); 3].map(|()| region.bump(CELL_BYTES).expect("four cells fit").addr());
-        let base = region.start;
-        let mark = move |arena: &Arena, which: [usize; 2]| {
-            let marks = arena.marks(arena.live_side().other());
-            which.map(|cell| marks.try_mark(base.with_addr(cells[cell])))
-        };
-        let base_address = base.addr();
-        let other = {
+        let [one, two] = [[0, 1], [2, 0]].map(|which| {
             let arena = Arc::clone(&arena);
-            thread::spawn(move || {
-                let marks = arena.marks(arena.live_side().other());
-                let cell =
-                    |index: usize| std::ptr::without_provenance::<u8>(base_address + index * CELL_BYTES);
-                [marks.try_mark(cell(1)), marks.try_mark(cell(0))]
-            })
-        };
-        let [mine, mine_alone] = mark(&arena, [1, 2]);
-        let [theirs, theirs_alone] = other.join().expect("the other marker is done");
-        assert!(mine != theirs, "the shared object was won {} times", u32::from(mine) + u32::from(theirs));
-        assert!(mine_alone && theirs_alone);
-        let marks = arena.marks(arena.live_side().other());
+            let mark = move |index: usize| try_mark(&arena, without_provenance(cells[index]));
+            thread::spawn(move || which.map(mark))
+        });
+        let [[shared, alone], [other_alone, other_shared]] =
+            [one, two].map(|marker| marker.join().expect("the marker is done"));
+        assert!(shared != other_shared, "the shared object was won twice, or by nobody");
+        assert!(alone && other_alone);
         for cell in cells {
-            assert!(marks.is_marked(base.with_addr(cell)), "a neighbor's bit was lost");
+            assert!(is_marked(&arena, without_provenance(cell)), "a neighbor's bit was lost");
         }
     });
 }
@@ -163,8 +162,7 @@ fn retiring_does_not_lose_a_neighbors_mark() {
         let marker = {
             let arena = Arc::clone(&arena);
             thread::spawn(move || {
-                let old = std::ptr::without_provenance::<u8>(address);
-                assert!(arena.marks(arena.live_side().other()).try_mark(old));
+                assert!(try_mark(&arena, without_provenance(address)));
             })
         };
         let mut black = arena.next_region(bin, &mut claim, Birth::Black).expect("three cells are left");
@@ -173,8 +171,7 @@ fn retiring_does_not_lose_a_neighbors_mark() {
         // SAFETY: the bin has no drop glue.
         unsafe { arena.retire_region(bin, &mut claim, black, Birth::Black) };
         marker.join().expect("the marker is done");
-        let marks = arena.marks(arena.live_side().other());
-        assert_eq!([old, new, unused].map(|cell| marks.is_marked(cell)), [true, true, false]);
+        assert_eq!([old, new, unused].map(|cell| is_marked(&arena, cell)), [true, true, false]);
     });
 }
 

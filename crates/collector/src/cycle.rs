@@ -18,7 +18,6 @@ use crate::{
     handshake::Handshake,
     heap::Core,
     mark::{Drained, Marker},
-    mark_lock::Stamp,
     pacing::CycleReport,
 };
 use mudlark_arena::{
@@ -161,13 +160,15 @@ impl Driver {
 
     /// Drives the machine as far as it goes.
     pub(crate) fn run(&self, core: &Core, progress: Progress) {
-        self.kick.store(true, Ordering::Relaxed);
+        // ORDERING: Release pairs with the Acquire of the swap below: who takes the note sees why it was left (an acknowledged
+        // handshake, say). A swap, because loom lets a plain store slip between another thread's load and swap.
+        self.kick.swap(true, Ordering::Release);
         loop {
             // ORDERING: C3: a store buffer must not let both sides miss each other: note, fence, try the lock; and unlock,
             // fence, look for the note.
             fence(Ordering::SeqCst);
             let Some(mut state) = self.state.try_lock() else { return };
-            while self.kick.swap(false, Ordering::Relaxed) {
+            while self.kick.swap(false, Ordering::Acquire) {
                 while self.step(core, &mut state, progress) {}
             }
             let is_left_to_others = state.phase == Phase::Clear;
@@ -235,9 +236,12 @@ impl Driver {
         state.allocated_at_arm = core.accounts.allocated();
         core.accounts.begin_cycle();
         core.queue.open();
+        // Before the cycle opens: who drops a root, finds it open, and asks for a cycle then, gets the next one.
+        self.started.store(started + 1, Ordering::Relaxed);
+        // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
+        fence(Ordering::SeqCst);
         // ORDERING: SeqCst: R1: behind the opening of the queue, before the first handshake.
         self.open.store(true, Ordering::SeqCst);
-        self.started.store(started + 1, Ordering::Relaxed);
         self.enter(core, state, Phase::Arm);
         core.begin_handshake(Handshake::Arm);
         true
@@ -336,6 +340,8 @@ impl Driver {
 
     /// Asks for a cycle that begins after this call. Returns its number.
     pub(crate) fn request(&self) -> u64 {
+        // ORDERING: pairs with the fence in `begin`.
+        fence(Ordering::SeqCst);
         let number = self.started.load(Ordering::Relaxed) + 1;
         self.requested.fetch_max(number, Ordering::Relaxed);
         number
@@ -359,26 +365,30 @@ impl Core {
 
     /// Marks about `budget` bytes. `false` when there was nothing to take. A panic of a tracer aborts the cycle.
     pub(crate) fn mark_some(&self, budget: u64) -> bool {
-        let marks = self.arena.marks(self.driver.filling(self));
-        let closed = Stamp::new(self.cycle_number(), 3);
-        let mut marker = Marker::new(&self.arena, marks, &self.queue, &self.roots, closed);
+        self.mark_counted(budget).1
+    }
+
+    /// As [`Core::mark_some`]; also tells how many bytes were marked here.
+    fn mark_counted(&self, budget: u64) -> (u64, bool) {
+        let mut marker = Marker::new(self);
         let result = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
-        let bytes = marker.take_bytes();
-        drop(marker);
-        self.accounts.note_marked(bytes);
         if result.is_err() {
+            // Before the marker lets go of its work: from then on the queue may look drained.
             self.driver.abort.store(true, Ordering::Relaxed);
+        }
+        marker.let_go();
+        if result.is_err() {
             self.queue.kick();
         }
-        bytes > 0 || !matches!(result, Ok(Drained::Empty))
+        let bytes = marker.marked_bytes();
+        (bytes, bytes > 0 || !matches!(result, Ok(Drained::Empty)))
     }
 
     /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.
     pub(crate) fn work(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
         if self.driver.is_marking() {
-            let before = self.accounts.marked();
-            let worked = self.mark_some(mark_budget);
-            self.accounts.earn_credit(self.accounts.marked() - before);
+            let (bytes, worked) = self.mark_counted(mark_budget);
+            self.accounts.earn_credit(bytes);
             worked
         } else if self.driver.is(Phase::Sweep) {
             self.sweep_some(sweep_blocks)

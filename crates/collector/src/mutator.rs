@@ -66,8 +66,13 @@ impl Mutator {
     /// # Safety
     ///
     /// The mutator is registered, is not in a scope, and its scopes are opened by one thread at a time.
+    ///
+    /// # Panics
+    ///
+    /// In drop glue that the collector runs.
     #[inline]
     pub unsafe fn enter(&self) {
+        crate::sweeper::assert_outside_of_drop_glue("enter a scope");
         // ORDERING: Acquire pairs with the Release of whoever served the last handshake.
         if self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.enter_slow();

@@ -15,6 +15,7 @@ thread_local! {
 /// Panics in drop glue that the collector runs: a heap must not be entered from there.
 ///
 /// The panic is contained like any other of drop glue.
+#[inline]
 pub(crate) fn assert_outside_of_drop_glue(what: &str) {
     assert!(
         !IN_DROP_GLUE.get(),

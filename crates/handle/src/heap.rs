@@ -169,6 +169,10 @@ impl Mutator {
     /// assert_eq!(len, 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// In drop glue that the collector runs.
     #[inline]
     pub fn enter<R>(&mut self, f: impl for<'gc> FnOnce(&Scope<'gc>) -> R) -> R {
         // SAFETY: H4: `&mut self` means no other scope of this mutator is open.

@@ -8,6 +8,7 @@
 
 use crate::{
     descriptor::Descriptor,
+    heap::Core,
     mark::{Gray, MarkQueue, Span, Work},
     mark_lock::{MarkLock, Stamp},
     roots::RootTable,
@@ -38,6 +39,7 @@ pub(crate) enum Drained {
 
 /// Traces from gray objects. Type descriptors report edges to it.
 pub struct Marker<'h> {
+    core: &'h Core,
     arena: &'h Arena,
     marks: Marks<'h>,
     queue: &'h MarkQueue,
@@ -52,6 +54,8 @@ pub struct Marker<'h> {
     bytes: u64,
     /// Bytes looked at that are not in `bytes`: budgets count both.
     work: u64,
+    /// Bytes marked that the accounts have.
+    noted: u64,
 }
 
 impl fmt::Debug for Marker<'_> {
@@ -61,20 +65,15 @@ impl fmt::Debug for Marker<'_> {
 }
 
 impl<'h> Marker<'h> {
-    /// A marker for the cycle whose filling bitmap is `marks` and whose closed mutators stamp `closed`.
-    pub(crate) fn new(
-        arena: &'h Arena,
-        marks: Marks<'h>,
-        queue: &'h MarkQueue,
-        roots: &'h RootTable,
-        closed: Stamp,
-    ) -> Marker<'h> {
+    /// A marker that holds nothing yet.
+    pub(crate) fn new(core: &'h Core) -> Marker<'h> {
         Marker {
-            arena,
-            marks,
-            queue,
-            roots,
-            closed,
+            core,
+            arena: &core.arena,
+            marks: core.arena.marks(core.arena.live_side().other()),
+            queue: &core.queue,
+            roots: &core.roots,
+            closed: Stamp::default(),
             stack: Vec::new(),
             ring: [None; RING],
             ring_head: 0,
@@ -83,6 +82,23 @@ impl<'h> Marker<'h> {
             holding: false,
             bytes: 0,
             work: 0,
+            noted: 0,
+        }
+    }
+
+    /// Looks up the cycle, once work was taken: whoever holds work keeps the cycle from ending, and nobody else does.
+    fn join_cycle(&mut self) {
+        self.marks = self.arena.marks(self.arena.live_side().other());
+        self.closed = Stamp::new(self.core.cycle_number(), 3);
+    }
+
+    /// Counts what was marked, while work is held: the cycle ends with the exact number.
+    fn note(&mut self) {
+        let bytes = mem::take(&mut self.bytes);
+        if bytes > 0 {
+            self.work += bytes;
+            self.noted += bytes;
+            self.core.accounts.note_marked(bytes);
         }
     }
 
@@ -93,12 +109,14 @@ impl<'h> Marker<'h> {
         let until = self.work().saturating_add(budget);
         let Some(work) = self.queue.take(&mut self.stack) else { return Drained::Empty };
         self.holding = true;
+        self.join_cycle();
         self.begin(work);
         loop {
             if !self.trace(until) {
                 self.leave();
                 return Drained::Budget;
             }
+            self.note();
             match self.queue.take_more(&mut self.stack) {
                 Some(work) => self.begin(work),
                 None => {
@@ -115,6 +133,7 @@ impl<'h> Marker<'h> {
             self.stack.extend(slot.take());
         }
         (self.ring_head, self.ring_len) = (0, 0);
+        self.note();
         self.holding = false;
         self.queue.leave(mem::take(&mut self.stack));
     }
@@ -220,24 +239,21 @@ impl<'h> Marker<'h> {
         len <= step
     }
 
-    /// Bytes marked by this marker since the last call.
-    pub(crate) fn take_bytes(&mut self) -> u64 {
-        self.work += self.bytes;
-        mem::take(&mut self.bytes)
+    /// Bytes marked by this marker and counted.
+    pub(crate) fn marked_bytes(&self) -> u64 {
+        self.noted
+    }
+
+    /// Gives back what it still holds, if a tracer unwound: the cycle will be aborted, and must not wait for it.
+    pub(crate) fn let_go(&mut self) {
+        if self.holding {
+            self.leave();
+        }
     }
 
     /// Bytes looked at.
     fn work(&self) -> u64 {
         self.work + self.bytes
-    }
-}
-
-impl Drop for Marker<'_> {
-    fn drop(&mut self) {
-        if self.holding {
-            // A tracer unwound. The cycle will be aborted, and must not wait for this marker.
-            self.leave();
-        }
     }
 }
 

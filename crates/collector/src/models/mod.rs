@@ -80,7 +80,8 @@ impl Thing {
         let local = unsafe { mutator.local() };
         if local.is_armed() && barrier == Barrier::On {
             if let Some(old) = NonNull::new(self.edge.swap(to, AcqRel)) {
-                local.shade(old);
+                // SAFETY: edges of models lead to objects.
+                unsafe { local.shade(old) };
             }
         } else {
             self.edge.store(to, Release);
@@ -114,7 +115,8 @@ unsafe fn trace_thing(cell: NonNull<u8>, marker: &mut Marker<'_>) {
     thing.contents.with(|contents| unsafe { contents.read() });
     assert!(!thing.panics.load(SeqCst), "a tracer panics, as planned");
     if let Some(target) = thing.load() {
-        marker.edge(target);
+        // SAFETY: edges of models lead to objects.
+        unsafe { marker.edge(target) };
     }
 }
 

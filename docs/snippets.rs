@@ -1,0 +1,21 @@
+//! The Rust of the readme and of the book, as documentation tests: `cargo test -p mudlark-book` compiles and runs it.
+
+#![cfg(doctest)]
+
+macro_rules! pages {
+    ($($name:ident: $path:literal),+ $(,)?) => { $(
+        #[doc = include_str!($path)]
+        pub mod $name {}
+    )+ };
+}
+
+pages! {
+    readme: "../README.md",
+    introduction: "src/introduction.md",
+    first_steps: "src/first-steps.md",
+    how_it_works: "src/how-it-works.md",
+    command: "src/command.md",
+    measuring: "src/measuring.md",
+    safety: "src/safety.md",
+    limits: "src/limits.md",
+}

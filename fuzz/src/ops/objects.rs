@@ -1,0 +1,174 @@
+//! The objects that programs make, and the tickets that count their drops.
+
+use mudlark::{Gc, GcCell, GcRefCell, Root, Scope, Static, Trace};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The number of an object.
+pub(super) type Id = usize;
+
+/// Two cells, no drop glue. Its own leaf tells if it is given up too early.
+#[derive(Trace)]
+pub(super) struct Pair<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) next: GcCell<Option<Gc<'gc, Pair<'gc>>>>,
+    pub(super) bush: GcCell<Option<Gc<'gc, Bush<'gc>>>>,
+}
+
+/// A list that grows, with drop glue, and a leaf of its own.
+#[derive(Trace)]
+pub(super) struct Bush<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) items: GcRefCell<Vec<Any<'gc>>>,
+}
+
+/// Cells in a row. A long one is a large object, and is scanned in pieces.
+pub(super) type Row<'gc> = [GcCell<Option<Gc<'gc, Pair<'gc>>>>];
+
+/// An object whose drop is counted.
+#[derive(Trace)]
+pub(super) struct Leaf {
+    pub(super) id: Id,
+    #[trace(skip)]
+    pub(super) ticket: Ticket,
+}
+
+/// A large object that is no slice.
+#[derive(Trace)]
+pub(super) struct Big<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) next: GcCell<Option<Gc<'gc, Pair<'gc>>>>,
+    pub(super) filling: [u64; 1100],
+}
+
+/// Any object.
+#[derive(Clone, Copy, Trace)]
+pub(super) enum Any<'gc> {
+    Pair(Gc<'gc, Pair<'gc>>),
+    Bush(Gc<'gc, Bush<'gc>>),
+    Row(Gc<'gc, Row<'gc>>),
+    Leaf(Gc<'gc, Leaf>),
+    Text(Gc<'gc, str>),
+    Words(Gc<'gc, [u64]>),
+    Tickets(Gc<'gc, [Static<Ticket>]>),
+    Big(Gc<'gc, Big<'gc>>),
+}
+
+impl<'gc> Any<'gc> {
+    pub(super) fn address(self) -> usize {
+        match self {
+            Any::Pair(gc) => Gc::address(gc),
+            Any::Bush(gc) => Gc::address(gc),
+            Any::Row(gc) => Gc::address(gc),
+            Any::Leaf(gc) => Gc::address(gc),
+            Any::Text(gc) => Gc::address(gc),
+            Any::Words(gc) => Gc::address(gc),
+            Any::Tickets(gc) => Gc::address(gc),
+            Any::Big(gc) => Gc::address(gc),
+        }
+    }
+}
+
+/// A root of any object.
+pub(super) enum Held {
+    Pair(Root<Pair<'static>>),
+    Bush(Root<Bush<'static>>),
+    Row(Root<Row<'static>>),
+    Leaf(Root<Leaf>),
+    Text(Root<str>),
+    Words(Root<[u64]>),
+    Tickets(Root<[Static<Ticket>]>),
+    Big(Root<Big<'static>>),
+}
+
+impl Held {
+    pub(super) fn new<'gc>(cx: &Scope<'gc>, any: Any<'gc>) -> Held {
+        match any {
+            Any::Pair(gc) => Held::Pair(cx.root(gc)),
+            Any::Bush(gc) => Held::Bush(cx.root(gc)),
+            Any::Row(gc) => Held::Row(cx.root(gc)),
+            Any::Leaf(gc) => Held::Leaf(cx.root(gc)),
+            Any::Text(gc) => Held::Text(cx.root(gc)),
+            Any::Words(gc) => Held::Words(cx.root(gc)),
+            Any::Tickets(gc) => Held::Tickets(cx.root(gc)),
+            Any::Big(gc) => Held::Big(cx.root(gc)),
+        }
+    }
+
+    pub(super) fn get<'gc>(&self, cx: &Scope<'gc>) -> Any<'gc> {
+        match self {
+            Held::Pair(root) => Any::Pair(root.get(cx)),
+            Held::Bush(root) => Any::Bush(root.get(cx)),
+            Held::Row(root) => Any::Row(root.get(cx)),
+            Held::Leaf(root) => Any::Leaf(root.get(cx)),
+            Held::Text(root) => Any::Text(root.get(cx)),
+            Held::Words(root) => Any::Words(root.get(cx)),
+            Held::Tickets(root) => Any::Tickets(root.get(cx)),
+            Held::Big(root) => Any::Big(root.get(cx)),
+        }
+    }
+
+    /// Points the root at an object of the same kind; another kind needs another root.
+    pub(super) fn set<'gc>(&mut self, cx: &Scope<'gc>, any: Any<'gc>) {
+        match (&*self, any) {
+            (Held::Pair(root), Any::Pair(gc)) => root.set(cx, gc),
+            (Held::Bush(root), Any::Bush(gc)) => root.set(cx, gc),
+            (Held::Row(root), Any::Row(gc)) => root.set(cx, gc),
+            (Held::Leaf(root), Any::Leaf(gc)) => root.set(cx, gc),
+            (Held::Text(root), Any::Text(gc)) => root.set(cx, gc),
+            (Held::Words(root), Any::Words(gc)) => root.set(cx, gc),
+            (Held::Tickets(root), Any::Tickets(gc)) => root.set(cx, gc),
+            (Held::Big(root), Any::Big(gc)) => root.set(cx, gc),
+            _ => *self = Held::new(cx, any),
+        }
+    }
+}
+
+/// Counts its drop.
+pub(super) struct Ticket {
+    pub(super) number: usize,
+    pub(super) ledger: Arc<Ledger>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.ledger.lock()[self.number].drops += 1;
+    }
+}
+
+/// All tickets of a run.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) entries: Mutex<Vec<Entry>>,
+}
+
+pub(super) struct Entry {
+    pub(super) owner: Id,
+    pub(super) drops: u32,
+}
+
+impl Ledger {
+    /// Also after a failed check: a ticket that panics in its drop would hide why.
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ticket(self: &Arc<Self>, owner: Id) -> Ticket {
+        let mut entries = self.lock();
+        entries.push(Entry { owner, drops: 0 });
+        Ticket { number: entries.len() - 1, ledger: Arc::clone(self) }
+    }
+
+    pub(super) fn drops(&self, number: usize) -> u32 {
+        self.lock()[number].drops
+    }
+
+    /// Every ticket was dropped as often as `expected` says of its owner.
+    pub(super) fn check(&self, expected: impl Fn(Id) -> u32) {
+        for entry in self.lock().iter() {
+            assert_eq!(entry.drops, expected(entry.owner), "drops of the object {}", entry.owner);
+        }
+    }
+}
