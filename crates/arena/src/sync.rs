@@ -2,7 +2,7 @@
 //!
 //! Every crate of the workspace takes its synchronization from here, so that the code that loom explores is
 //! the code that runs. Loom's atomics are handles and not memory, which is why side tables are built by a
-//! constructor ([`crate::table`]) and never cast from raw pages.
+//! constructor (`table.rs`) and never cast from raw pages.
 
 #[cfg(loom)]
 pub use loom::{

@@ -151,7 +151,7 @@ unsafe impl<'gc, W: Word + Trace<'gc>> Trace<'gc> for GcCell<W> {
     }
 }
 
-// SAFETY: R1: a cell of the same word under another brand.
+// SAFETY: B1: a cell of the same word under another brand.
 unsafe impl<W: Word + Rebrand> Rebrand for GcCell<W>
 where
     for<'gc> W::With<'gc>: Word + Sized,

@@ -172,7 +172,7 @@ unsafe impl<'gc> Trace<'gc> for Erased {
     fn trace<V: Visitor>(&self, _visitor: &mut V) {}
 }
 
-// SAFETY: R1: there is no brand in it.
+// SAFETY: B1: there is no brand in it.
 unsafe impl Rebrand for Erased {
     type With<'gc> = Erased;
 }
@@ -193,7 +193,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Gc<'gc, T> {
     }
 }
 
-// SAFETY: R1: the brand is replaced in the pointer and in what it leads to; both are one word.
+// SAFETY: B1: the brand is replaced in the pointer and in what it leads to; both are one word.
 unsafe impl<T: ?Sized + Rebrand> Rebrand for Gc<'_, T> {
     type With<'gc> = Gc<'gc, T::With<'gc>>;
 }

@@ -226,7 +226,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcRefCell<T> {
     }
 }
 
-// SAFETY: R1: a cell of the same contents under another brand.
+// SAFETY: B1: a cell of the same contents under another brand.
 unsafe impl<T: Rebrand> Rebrand for GcRefCell<T>
 where
     for<'gc> T::With<'gc>: Sized,

@@ -166,7 +166,7 @@ impl<'gc> Scope<'gc> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn root<T: ?Sized + Rebrand>(&self, gc: Gc<'gc, T>) -> Root<T::With<'static>> {
-        // SAFETY: H1: what a `Gc` leads to is live in its scope; R1: the type differs in its brand only.
+        // SAFETY: H1: what a `Gc` leads to is live in its scope; B1: the type differs in its brand only.
         unsafe { Root::new(self, Gc::cell(gc)) }
     }
 }

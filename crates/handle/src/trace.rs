@@ -103,10 +103,10 @@ pub unsafe trait Trace<'gc> {
 /// # Safety
 /// A root casts a pointer to a `Self` to a pointer to a `With<'r>` and back. An impl promises:
 ///
-/// - **R1** `With<'r>` is `Self` with `'r` in place of the brand wherever a `Gc` has it, and is otherwise the
+/// - **B1** `With<'r>` is `Self` with `'r` in place of the brand wherever a `Gc` has it, and is otherwise the
 ///   same type. So the two have the same layout, the same `NEEDS_TRACE` and the same drop glue, and a type
 ///   without a brand is its own `With<'r>`.
-/// - **R2** A value of the one is a value of the other, if what its `Gc`s point to is alive throughout `'r`.
+/// - **B2** A value of the one is a value of the other, if what its `Gc`s point to is alive throughout `'r`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no name outside of a scope",
     label = "not `Rebrand`",

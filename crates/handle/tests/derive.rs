@@ -218,7 +218,7 @@ unsafe impl Trace<'_> for Untouchable {
     }
 }
 
-// SAFETY: R1, R2: it has no brand.
+// SAFETY: B1, B2: it has no brand.
 unsafe impl Rebrand for Untouchable {
     type With<'gc> = Untouchable;
 }

@@ -112,7 +112,8 @@ fn every_length_works() {
         let mut mutator = heap.attach();
         for len in lengths(size_of::<T>()) {
             let root = mutator.enter(|cx| {
-                let make = |seed: usize| cx.alloc_slice_with(len, |index| Static(T::of((index + seed) as u8)));
+                let make =
+                    |seed: usize| cx.alloc_slice_with(len, |index| Static(T::of((index + seed) as u8)));
                 let (_, kept, _) = (make(1), make(2), make(3));
                 assert!(kept.as_ptr().addr().is_multiple_of(align_of::<T>()));
                 cx.root(kept)

@@ -65,7 +65,13 @@ struct Graph {
 impl Graph {
     fn new(heap: &Heap, seed: u64) -> Graph {
         let random = Random::of(seed);
-        Graph { mutator: heap.attach(), roots: Vec::new(), shadow: HashMap::new(), random, next_name: seed << 40 }
+        Graph {
+            mutator: heap.attach(),
+            roots: Vec::new(),
+            shadow: HashMap::new(),
+            random,
+            next_name: seed << 40,
+        }
     }
 
     /// Some changes in one scope.
@@ -263,7 +269,8 @@ struct Message<'gc> {
 #[test]
 fn messages_through_shared_cells_arrive_whole() {
     for workers in 0..3 {
-        let heap = Heap::builder().workers(workers).gc_percent(GcPercent::Percent(25)).build().expect("a heap");
+        let heap =
+            Heap::builder().workers(workers).gc_percent(GcPercent::Percent(25)).build().expect("a heap");
         let shared: Root<Shared<'static>> = heap.attach().enter(|cx| {
             let slots = cx.alloc_slice_with(16, |_| GcCell::new(None));
             cx.root(cx.alloc(Shared { slots }))

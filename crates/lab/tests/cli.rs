@@ -192,9 +192,9 @@ fn bad_arguments_are_explained() {
 }
 
 #[test]
-fn a_heap_that_no_address_space_holds_is_refused() {
-    let message = run_failing("run trees --max-heap 1000000TiB", 2);
-    assert!(message.contains("--max-heap"), "{message}");
+fn a_heap_that_no_address_space_holds_gets_what_there_is() {
+    let json = run_json("run trees --scale 0.001 --max-heap 1000000TiB --json");
+    check_keys(&json, "trees");
 }
 
 /// Goal: a workload that does not fit says so, and names the knob. Method: the long-lived data of each is too

@@ -3,7 +3,7 @@
 //! None of them has interior mutability, so what a `&self` reaches stands still (T3). None has drop glue that
 //! looks into its elements other than by dropping them (T5). Each is `Send` if its elements are (T4), and has
 //! no data beside them but numbers and its own memory (T1, T6). Under another brand only the elements change
-//! (R1, R2).
+//! (B1, B2).
 
 use std::{
     cmp::Reverse,
@@ -28,7 +28,7 @@ macro_rules! sequences {
             }
         }
 
-        // SAFETY: R1, R2: see the module.
+        // SAFETY: B1, B2: see the module.
         unsafe impl<T: Rebrand> Rebrand for $ty<T>
         where
             for<'r> T::With<'r>: Sized,
@@ -63,7 +63,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for [T] {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<T: Rebrand> Rebrand for [T]
 where
     for<'r> T::With<'r>: Sized,
@@ -82,7 +82,7 @@ unsafe impl<'gc, T: Trace<'gc>, const N: usize> Trace<'gc> for [T; N] {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<T: Rebrand, const N: usize> Rebrand for [T; N]
 where
     for<'r> T::With<'r>: Sized,
@@ -105,7 +105,7 @@ macro_rules! wrappers {
             }
         }
 
-        // SAFETY: R1, R2: see the module.
+        // SAFETY: B1, B2: see the module.
         unsafe impl<T: Rebrand> Rebrand for $ty<T>
         where
             for<'r> T::With<'r>: Sized,
@@ -139,7 +139,7 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Box<T> {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<T: ?Sized + Rebrand> Rebrand for Box<T> {
     type With<'gc> = Box<T::With<'gc>>;
 }
@@ -157,7 +157,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for Bound<T> {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<T: Rebrand> Rebrand for Bound<T>
 where
     for<'r> T::With<'r>: Sized,
@@ -178,7 +178,7 @@ unsafe impl<'gc, T: Trace<'gc>, E: Trace<'gc>> Trace<'gc> for Result<T, E> {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<T: Rebrand, E: Rebrand> Rebrand for Result<T, E>
 where
     for<'r> T::With<'r>: Sized,
@@ -212,7 +212,7 @@ unsafe impl<'gc, K: Trace<'gc>, T: Trace<'gc>> Trace<'gc> for BTreeMap<K, T> {
     }
 }
 
-// SAFETY: R1, R2: see the module.
+// SAFETY: B1, B2: see the module.
 unsafe impl<K: Rebrand, T: Rebrand> Rebrand for BTreeMap<K, T>
 where
     for<'r> K::With<'r>: Sized,
@@ -222,7 +222,7 @@ where
 }
 
 // A hasher is a place to hide a `Gc`, so it must be `'static + Send`: it holds none (T1, T6), any thread may
-// drop it (T4), and its drop glue has none to follow (T5). It is the same under every brand (R1).
+// drop it (T4), and its drop glue has none to follow (T5). It is the same under every brand (B1).
 
 // SAFETY: T1-T6: all keys and values are traced; for the hasher see above. T7: one that visits makes it
 // `true`.
@@ -240,7 +240,7 @@ where
     }
 }
 
-// SAFETY: R1, R2: see the module, and above.
+// SAFETY: B1, B2: see the module, and above.
 unsafe impl<K: Rebrand, T: Rebrand, S: Send + 'static> Rebrand for HashMap<K, T, S>
 where
     for<'r> K::With<'r>: Sized,
@@ -260,7 +260,7 @@ unsafe impl<'gc, T: Trace<'gc>, S: Send + 'static> Trace<'gc> for HashSet<T, S> 
     }
 }
 
-// SAFETY: R1, R2: see the module, and above.
+// SAFETY: B1, B2: see the module, and above.
 unsafe impl<T: Rebrand, S: Send + 'static> Rebrand for HashSet<T, S>
 where
     for<'r> T::With<'r>: Sized,
@@ -281,7 +281,7 @@ macro_rules! tuples {
             }
         }
 
-        // SAFETY: R1, R2: see the module.
+        // SAFETY: B1, B2: see the module.
         unsafe impl<$($part: Rebrand),+> Rebrand for ($($part,)+)
         where
             $(for<'r> $part::With<'r>: Sized,)+

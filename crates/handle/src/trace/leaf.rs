@@ -88,7 +88,7 @@ impl<T: ?Sized + Send + 'static> Leaf for T {
 
 /// Implements the traits for types that are `'static` and `Send`, and asserts that they are.
 ///
-/// So there is no `Gc` in them (T1, T6), no brand to replace (R1, R2), nothing for the drop glue to follow
+/// So there is no `Gc` in them (T1, T6), no brand to replace (B1, B2), nothing for the drop glue to follow
 /// (T5), and any thread may drop them (T4). Nothing in them is read (T2, T3, T7). Generic parameters stand in
 /// braces before the type.
 macro_rules! leaves {
@@ -103,7 +103,7 @@ macro_rules! leaves {
         }
 
         $(#[$attribute])*
-        // SAFETY: R1, R2: the type is `'static`, it has no brand.
+        // SAFETY: B1, B2: the type is `'static`, it has no brand.
         unsafe impl<$($($generics)+)?> Rebrand for $ty {
             type With<'gc> = $ty;
         }
@@ -170,7 +170,7 @@ unsafe impl<'gc, T: ?Sized> Trace<'gc> for PhantomData<T> {
     fn trace<V: Visitor>(&self, _: &mut V) {}
 }
 
-// SAFETY: R1, R2: `PhantomData` stays, and `T` answers for its own brand.
+// SAFETY: B1, B2: `PhantomData` stays, and `T` answers for its own brand.
 unsafe impl<T: ?Sized + Rebrand> Rebrand for PhantomData<T> {
     type With<'gc> = PhantomData<T::With<'gc>>;
 }
