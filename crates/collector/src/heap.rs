@@ -17,7 +17,7 @@ use crate::{
 };
 use hashbrown::HashMap;
 use mudlark_arena::{
-    Arena, ArenaConfig, ArenaStats, Bin, BinSpec, PageSource, ReserveError, SystemPages,
+    Arena, ArenaConfig, ArenaStats, Bin, BinSpec, BinStats, PageSource, ReserveError, SystemPages,
     sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering::Relaxed},
 };
 use std::{
@@ -337,6 +337,19 @@ impl Core {
         }
     }
 
+    /// What each kind of cells holds, in order of first allocation. Pointer-free types share kinds by size class.
+    pub fn cell_stats(&self) -> Vec<CellStats> {
+        let name_of = |bin: &Bin| {
+            // SAFETY: C2: the tag of every bin of a heap is the address of a static descriptor.
+            let descriptor = unsafe { &*bin.tag().cast::<Descriptor>() };
+            (descriptor.name)()
+        };
+        let names: Vec<&'static str> = self.arena.bins().into_iter().map(name_of).collect();
+        // Bins are only ever added, behind those that were named.
+        let stats = self.arena.bin_stats();
+        names.into_iter().zip(stats).map(|(type_name, cells)| CellStats { type_name, cells }).collect()
+    }
+
     /// Checks the exact counters against a slow recount. For tests; nothing may run at the same time, and no mutator may
     /// be attached.
     ///
@@ -358,6 +371,15 @@ impl Drop for Core {
         // No mutator is left, so every region is retired.
         sweeper::drop_everything(&mut self.arena);
     }
+}
+
+/// Numbers of one kind of cells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CellStats {
+    /// The type whose objects are in the cells, or `(pointer-free)`.
+    pub type_name: &'static str,
+    /// Blocks, and objects allocated and freed. Objects in open regions are not counted yet.
+    pub cells: BinStats,
 }
 
 /// Numbers of a heap at one moment. Bytes unless a name says otherwise.

@@ -52,7 +52,7 @@ mod trace;
 pub use alloc_slow::HeapFull;
 pub use background::{Collector, SharedCollector};
 pub use descriptor::{Descriptor, trace_no_part, trace_nothing};
-pub use heap::{Config, Core, HeapError, MAX_HEAP_LEAST, Stats};
+pub use heap::{CellStats, Config, Core, HeapError, MAX_HEAP_LEAST, Stats};
 pub use local::{Kind, Local, Shader};
 pub use mark::Marker;
 pub use mark_lock::{MarkLock, Stamp};

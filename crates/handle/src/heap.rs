@@ -2,7 +2,7 @@
 
 use crate::scope::Scope;
 use mudlark_collector::{
-    self as collector, Collector, Config, GcPercent, HeapError, PauseSummary, SharedCollector,
+    self as collector, CellStats, Collector, Config, GcPercent, HeapError, PauseSummary, SharedCollector,
 };
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -117,6 +117,29 @@ impl Heap {
     /// The heap's numbers, without stopping anybody.
     pub fn stats(&self) -> HeapStats {
         HeapStats::from(self.collector.stats())
+    }
+
+    /// What each type holds, in order of first allocation; types without pointers and drop glue together, by size class.
+    ///
+    /// # Example: how many nodes there are
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Cons<'gc>(u64, Option<Gc<'gc, Cons<'gc>>>);
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// mutator.enter(|cx| (0..100).fold(None, |tail, n| Some(cx.alloc(Cons(n, tail)))).is_some());
+    /// mutator.collect();
+    /// let stats = heap.cell_stats();
+    /// let cons = stats.iter().find(|stats| stats.type_name.contains("Cons")).expect("some were allocated");
+    /// assert_eq!((cons.cells.cell_bytes, cons.cells.allocated, cons.cells.objects()), (16, 100, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cell_stats(&self) -> Vec<CellStats> {
+        self.collector.cell_stats()
     }
 
     /// Compares the exact counters with a slow recount. For tests of this workspace.
