@@ -83,7 +83,7 @@ impl Arena {
     /// If the cell size is not a multiple of 8 or out of range.
     pub fn new_bin(&self, spec: BinSpec) -> &Bin {
         let mut bins = self.bins.lock();
-        let bin = NonNull::from(Box::leak(Box::new(Bin::new(spec, self.live_side()))));
+        let bin = NonNull::from(Box::leak(Box::new(Bin::new(spec, self.base(), self.live_side()))));
         bins.push(bin);
         // SAFETY: A6: bins are freed with the arena only.
         unsafe { bin.as_ref() }
@@ -101,13 +101,27 @@ impl Arena {
         self.bins.lock().get(index).map(|bin| unsafe { bin.as_ref() })
     }
 
+    fn base(&self) -> usize {
+        self.reservation.base().addr().get()
+    }
+
+    /// Blocks of one arena mean nothing in another.
+    pub(crate) fn assert_owns(&self, bin: &Bin) {
+        assert_eq!(bin.base(), self.base(), "a bin was used with an arena that did not make it");
+    }
+
     /// Claims a swept block of the bin that has holes. `false` when there is none.
+    ///
+    /// # Panics
+    ///
+    /// As everything that takes a bin or a claim: if the bin is of another arena, or the claim of another bin.
     pub fn claim_available(&self, bin: &Bin, claim: &mut Claim) -> bool {
+        self.assert_owns(bin);
         debug_assert!(claim.block.is_none());
         let mut lists = bin.lists().lock();
         let Some(block) = lists.available.pop(&self.reservation) else { return false };
         let next_cell = self.reservation.record(block).cursor();
-        *claim = Claim { block: Some(block), side: lists.live, next_cell };
+        *claim = Claim { block: Some(block), bin, side: lists.live, next_cell };
         true
     }
 
@@ -117,11 +131,12 @@ impl Arena {
     ///
     /// [`Exhausted`] when no block is free and none can be committed.
     pub fn claim_fresh(&self, bin: &Bin, claim: &mut Claim) -> Result<(), Exhausted> {
+        self.assert_owns(bin);
         debug_assert!(claim.block.is_none());
         let block = self.take_blocks(1)?;
         self.reservation.record(block).init_cells(bin);
         bin.block_count.fetch_add(1, Relaxed);
-        *claim = Claim { block: Some(block), side: bin.lists().lock().live, next_cell: 0 };
+        *claim = Claim { block: Some(block), bin, side: bin.lists().lock().live, next_cell: 0 };
         Ok(())
     }
 

@@ -31,6 +31,8 @@ pub struct BinSpec {
 #[derive(Debug)]
 pub struct Bin {
     spec: BinSpec,
+    /// The base of the arena that made it.
+    base: usize,
     cell_count: u32,
     start_mask: StartMask,
     lists: Mutex<Lists>,
@@ -47,7 +49,7 @@ unsafe impl Send for Bin {}
 unsafe impl Sync for Bin {}
 
 impl Bin {
-    pub(crate) fn new(spec: BinSpec, live: Side) -> Bin {
+    pub(crate) fn new(spec: BinSpec, base: usize, live: Side) -> Bin {
         assert!(
             spec.cell_bytes.is_multiple_of(8) && (CELL_BYTES_MIN..=CELL_BYTES_MAX).contains(&spec.cell_bytes),
             "a cell of {} bytes was asked for; cells are multiples of 8 from {CELL_BYTES_MIN} to {CELL_BYTES_MAX}",
@@ -61,6 +63,7 @@ impl Bin {
         }
         Bin {
             spec,
+            base,
             cell_count,
             start_mask,
             lists: Mutex::new(Lists::new(live)),
@@ -68,6 +71,11 @@ impl Bin {
             allocated_cells: AtomicU64::new(0),
             freed_cells: AtomicU64::new(0),
         }
+    }
+
+    /// The base of the arena that the bin belongs to.
+    pub(crate) fn base(&self) -> usize {
+        self.base
     }
 
     /// Bytes of a cell.
@@ -94,7 +102,9 @@ impl Bin {
     /// Objects of this bin since birth: `(allocated, freed)`, exact while no mutator holds a region of it and no
     /// sweep is under way.
     pub fn object_counts(&self) -> (u64, u64) {
-        (self.allocated_cells.load(Relaxed), self.freed_cells.load(Relaxed))
+        // Freed first: what is freed in between was allocated before.
+        let freed = self.freed_cells.load(Relaxed);
+        (self.allocated_cells.load(Relaxed), freed)
     }
 
     /// Blocks that belong to the bin.
@@ -213,7 +223,7 @@ mod tests {
     #[test]
     fn each_cell_starts_in_a_granule_of_its_own() {
         for cell_bytes in (CELL_BYTES_MIN..=CELL_BYTES_MAX).step_by(8) {
-            let bin = Bin::new(BinSpec { cell_bytes, tag: std::ptr::null(), drops: false }, Side::A);
+            let bin = Bin::new(BinSpec { cell_bytes, tag: std::ptr::null(), drops: false }, 0, Side::A);
             let starts: u32 = bin.start_mask.iter().map(|word| word.count_ones()).sum();
             assert_eq!(starts, bin.cell_count());
             for cell in 0..bin.cell_count() {

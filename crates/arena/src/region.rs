@@ -11,7 +11,7 @@ use crate::{
     sync::Ordering::Relaxed,
     units::{BLOCK_BYTES, BLOCK_WORDS, BlockId, GRANULE_BYTES, Side},
 };
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 /// A bump range: cells `[cursor, limit)` are free and the owner's alone.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,8 @@ impl Region {
 #[derive(Debug)]
 pub struct Claim {
     pub(crate) block: Option<BlockId>,
+    /// The bin whose block it is.
+    pub(crate) bin: *const Bin,
     /// The bitmap that tells the holes: the live one of when the block was claimed.
     pub(crate) side: Side,
     /// Cells below it are live or handed out (A2).
@@ -57,7 +59,16 @@ pub struct Claim {
 
 impl Claim {
     /// No block.
-    pub const NONE: Claim = Claim { block: None, side: Side::A, next_cell: 0 };
+    pub const NONE: Claim = Claim { block: None, bin: null(), side: Side::A, next_cell: 0 };
+
+    /// The claimed block, which is one of the bin's.
+    fn block_of(&self, bin: &Bin) -> Option<BlockId> {
+        assert!(
+            self.block.is_none() || std::ptr::eq(self.bin, bin),
+            "a claim was used with a bin that is not its own"
+        );
+        self.block
+    }
 
     /// Whether a block is claimed.
     pub fn is_some(&self) -> bool {
@@ -80,7 +91,8 @@ impl Arena {
     ///
     /// With [`Birth::Black`] all its cells are marked in the bitmap that is not the claim's own.
     pub fn next_region(&self, bin: &Bin, claim: &mut Claim, birth: Birth) -> Option<Region> {
-        let block = claim.block?;
+        self.assert_owns(bin);
+        let block = claim.block_of(bin)?;
         let live = self.reservation().marks(claim.side);
         let Some(first) = next_cell(bin, live, block, claim.next_cell, CellKind::Free) else {
             // So that the block is filed as full, and not claimed again for nothing.
@@ -107,7 +119,8 @@ impl Arena {
     ///
     /// Cells `[start, cursor)` hold initialized objects, or the bin has no drop glue.
     pub unsafe fn retire_region(&self, bin: &Bin, claim: &mut Claim, region: Region, birth: Birth) -> u64 {
-        let (Some(block), false) = (claim.block, region.start.is_null()) else {
+        self.assert_owns(bin);
+        let (Some(block), false) = (claim.block_of(bin), region.start.is_null()) else {
             return 0;
         };
         let base = self.reservation().block_start(block).addr().get();
@@ -138,7 +151,9 @@ impl Arena {
 
     /// Gives the claimed block back to its bin. Its last region must be retired.
     pub fn release_claim(&self, bin: &Bin, claim: &mut Claim) {
-        let Some(block) = claim.block.take() else { return };
+        self.assert_owns(bin);
+        let Some(block) = claim.block_of(bin) else { return };
+        claim.block = None;
         let mut lists = bin.lists().lock();
         if claim.side != lists.live {
             // The bitmaps took turns meanwhile: what is free here now, only a sweep can tell.

@@ -166,6 +166,11 @@ impl Reservation {
         unsafe { self.pages.decommit(self.block_start(first), blocks * BLOCK_BYTES) }
     }
 
+    /// Whether each block is made of whole pages of the system.
+    pub(crate) fn blocks_are_pages(&self) -> bool {
+        BLOCK_BYTES.is_multiple_of(self.pages.page_bytes())
+    }
+
     /// How many blocks fit into the reservation.
     pub(crate) fn block_limit(&self) -> usize {
         self.block_limit

@@ -48,7 +48,7 @@ pub struct BinStats {
 impl BinStats {
     /// Objects that no sweep found dead yet.
     pub fn objects(&self) -> u64 {
-        self.allocated - self.freed
+        self.allocated.saturating_sub(self.freed)
     }
 }
 
@@ -56,6 +56,9 @@ impl Arena {
     /// The counters. Blocks are exact at any time; what is counted in cells is exact while no mutator holds
     /// an open region and no sweep is under way.
     pub fn stats(&self) -> ArenaStats {
+        // Freed first: what is freed in between was allocated before.
+        let freed = self.large_freed.load(Relaxed);
+        let large_objects = self.large_allocated.load(Relaxed).saturating_sub(freed);
         let map = self.map();
         let (total, free, released) = (map.frontier(), map.free_count(), map.released_count());
         ArenaStats {
@@ -66,7 +69,7 @@ impl Arena {
             committed_bytes: (total - released) * BLOCK_BYTES,
             released_bytes: released * BLOCK_BYTES,
             side_table_bytes: self.reservation().table_bytes(),
-            large_objects: self.large_allocated.load(Relaxed) - self.large_freed.load(Relaxed),
+            large_objects,
             large_bytes: self.large_blocks.load(Relaxed) as usize * BLOCK_BYTES,
         }
     }
@@ -149,6 +152,8 @@ impl Arena {
     ///
     /// Refusals of the system end the attempt and do no harm.
     pub fn release_free(&self, keep_bytes: usize, whole_chunks: bool) -> usize {
+        // Where pages are larger than blocks, a page of a free block can have a neighbor in use.
+        let whole_chunks = whole_chunks || !self.reservation().blocks_are_pages();
         let mut done = 0;
         let mut end = usize::MAX;
         loop {

@@ -70,13 +70,14 @@ impl Arena {
         if swept == Swept::Full {
             bin.lists().lock().full.push(block, self.reservation());
         } else {
-            *claim = Claim { block: Some(block), side, next_cell: 0 };
+            *claim = Claim { block: Some(block), bin, side, next_cell: 0 };
         }
         self.note_swept();
         Some(swept)
     }
 
     fn pop_unswept(&self, bin: &Bin) -> Option<(BlockId, Side)> {
+        self.assert_owns(bin);
         let mut lists = bin.lists().lock();
         let block = lists.unswept.pop(self.reservation())?;
         Some((block, lists.live))

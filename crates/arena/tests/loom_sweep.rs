@@ -46,6 +46,19 @@ impl SweepVisitor for Census<'_> {
     }
 }
 
+/// Sweeps a block, claims it, and takes all its free cells.
+fn sweep_and_take(arena: &Arena, dead: &Mutex<Vec<usize>>) -> Vec<usize> {
+    let (bin, mut claim, mut taken) = (bin(arena), Claim::NONE, Vec::new());
+    let _ = arena.sweep_and_claim(bin, &mut claim, &mut Census(dead));
+    while let Some(mut region) = arena.next_region(bin, &mut claim, Birth::White) {
+        taken.extend(std::iter::from_fn(|| region.bump(CELL_BYTES)).map(|cell| cell.addr()));
+        // SAFETY: as in `fill_block`.
+        unsafe { arena.retire_region(bin, &mut claim, region, Birth::White) };
+    }
+    arena.release_claim(bin, &mut claim);
+    taken
+}
+
 /// Goal: each dead object is visited once, each block swept once and each hole given out once, whoever sweeps.
 /// Method: two blocks, half of one alive; a background sweeper against a mutator that sweeps and claims.
 #[test]
@@ -65,16 +78,11 @@ fn sweepers_and_claimants_share_blocks() {
             let (arena, dead) = (Arc::clone(&arena), std::sync::Arc::clone(&dead));
             thread::spawn(move || while arena.sweep_one(bin(&arena), &mut Census(&dead)).is_some() {})
         };
-        let bin = bin(&arena);
-        let mut claim = Claim::NONE;
-        let _ = arena.sweep_and_claim(bin, &mut claim, &mut Census(&dead));
-        let mut taken = Vec::new();
-        while let Some(mut region) = arena.next_region(bin, &mut claim, Birth::White) {
-            taken.extend(std::iter::from_fn(|| region.bump(CELL_BYTES)).map(|cell| cell.addr()));
-            // SAFETY: as in `fill_block`.
-            unsafe { arena.retire_region(bin, &mut claim, region, Birth::White) };
-        }
-        arena.release_claim(bin, &mut claim);
+        let mutator = {
+            let (arena, dead) = (Arc::clone(&arena), std::sync::Arc::clone(&dead));
+            thread::spawn(move || sweep_and_take(&arena, &dead))
+        };
+        let taken = mutator.join().expect("the mutator is done");
         sweeper.join().expect("the sweeper is done");
         assert_eq!(arena.unswept_blocks(), 0);
         assert!(!taken.contains(&live), "a live cell was given out");
@@ -94,22 +102,29 @@ fn sweepers_and_claimants_share_blocks() {
 fn a_claim_across_the_turn_is_swept_later() {
     loom::model(|| {
         let arena = arena(2);
-        let bin = bin(&arena);
         let mut claim = Claim::NONE;
-        arena.claim_fresh(bin, &mut claim).expect("the model has memory");
-        let mut region = arena.next_region(bin, &mut claim, Birth::Black).expect("a fresh block is a hole");
+        arena.claim_fresh(bin(&arena), &mut claim).expect("the model has memory");
+        let region = arena.next_region(bin(&arena), &mut claim, Birth::Black);
+        let mut region = region.expect("a fresh block is a hole");
         let kept = region.bump(CELL_BYTES).expect("two cells fit");
+        let mutator = {
+            let arena = Arc::clone(&arena);
+            thread::spawn(move || {
+                let bin = bin(&arena);
+                // SAFETY: as in `fill_block`.
+                unsafe { arena.retire_region(bin, &mut claim, region, Birth::Black) };
+                arena.release_claim(bin, &mut claim);
+            })
+        };
         let driver = {
             let arena = Arc::clone(&arena);
             thread::spawn(move || arena.turn())
         };
-        // SAFETY: as in `fill_block`.
-        unsafe { arena.retire_region(bin, &mut claim, region, Birth::Black) };
-        arena.release_claim(bin, &mut claim);
         driver.join().expect("the bitmaps have taken turns");
+        mutator.join().expect("the mutator is done");
         let dead = Mutex::new(Vec::new());
         assert_eq!(arena.unswept_blocks(), 1);
-        while arena.sweep_one(bin, &mut Census(&dead)).is_some() {}
+        while arena.sweep_one(bin(&arena), &mut Census(&dead)).is_some() {}
         assert_eq!(arena.unswept_blocks(), 0);
         assert!(dead.into_inner().expect("nobody panics in there").is_empty(), "a black object was swept");
         // SAFETY: a cell of this arena.

@@ -51,8 +51,12 @@ impl Local {
     /// # Errors
     ///
     /// [`HeapFull`] when no memory can be had.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Local::bump`]; kind, descriptor and size belong together, and `mutator` is the one that the value belongs to.
     #[cold]
-    pub fn alloc_slow(
+    pub unsafe fn alloc_slow(
         &self,
         mutator: &Mutator,
         kind: Kind,
@@ -70,12 +74,7 @@ impl Local {
         }
         let unused = self.retire(home);
         core.accounts.untake(unused as u64, self.birth());
-        let sweeping = core.arena.unswept_blocks() > 0;
         let mut region = self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause))?;
-        if sweeping && core.arena.unswept_blocks() == 0 {
-            // The last block: whoever waits for the end of the sweep has it now.
-            core.queue.kick();
-        }
         let bytes = region.free_bytes();
         core.accounts.take(bytes as u64, self.birth());
         let cell = region.bump(cell_bytes).unwrap_or(region.start);
@@ -101,7 +100,9 @@ impl Local {
                 }
                 while sweeps < SWEEP_BLOCKS_MAX {
                     sweeps += 1;
-                    match arena.sweep_and_claim(bin, &mut home.claim, &mut DropGlue) {
+                    let swept = arena.sweep_and_claim(bin, &mut home.claim, &mut DropGlue);
+                    self.core().note_sweep_step();
+                    match swept {
                         Some(Swept::Full) => {}
                         Some(Swept::Empty | Swept::Holes) => return Ok(None),
                         None => break,
@@ -128,8 +129,13 @@ impl Local {
     /// # Errors
     ///
     /// [`HeapFull`] when no memory can be had. `init` was not called then.
+    ///
+    /// # Safety
+    ///
+    /// `init` makes an object of the descriptor's type, which takes at most `bytes`, or an empty slice that is filled later;
+    /// `mutator` is the one that the value belongs to.
     #[cold]
-    pub fn alloc_large(
+    pub unsafe fn alloc_large(
         &self,
         mutator: &Mutator,
         descriptor: &'static Descriptor,
@@ -150,7 +156,7 @@ impl Local {
         let taken = bytes.next_multiple_of(BLOCK_BYTES);
         core.accounts.take(taken as u64, birth);
         core.accounts.note_objects(1);
-        self.note_large(cell);
+        self.note_large(cell, taken);
         self.pay(mutator, taken);
         Ok(cell)
     }

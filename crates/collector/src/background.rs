@@ -1,11 +1,17 @@
 //! Background threads: one that drives cycles, marks, clears and sweeps; further ones that only mark.
 
-use crate::heap::{Config, Core, HeapError};
+use crate::{
+    cycle::MARK_BUDGET,
+    heap::{Config, Core, HeapError},
+};
 use mudlark_arena::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, thread};
 use std::ops::Deref;
 
 /// What all handles of a heap hold.
 pub type SharedCollector = std::sync::Arc<Collector>;
+
+/// Drop glue and tracers run here too, and expect what a main thread has.
+const STACK_BYTES: usize = 8 << 20;
 
 /// What is known of the background threads of a heap.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Collector {
             core.background.running.fetch_add(1, Ordering::Relaxed);
             let (worker, name) = (Arc::clone(&core), format!("mudlark-{index}"));
             let run = move || if index == 0 { drive(&worker) } else { help(&worker) };
-            match thread::Builder::new().name(name).spawn(run) {
+            match thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run) {
                 Ok(thread) => threads.push(thread),
                 Err(_) => {
                     core.background.running.fetch_sub(1, Ordering::Relaxed);
@@ -106,7 +112,7 @@ fn drive(core: &Core) {
 
 /// The other ones: marking.
 fn help(core: &Core) {
-    work_until_shutdown(core, || core.driver.is_marking() && core.mark_some(u64::MAX));
+    work_until_shutdown(core, || core.driver.is_marking() && core.mark_some(MARK_BUDGET));
 }
 
 fn work_until_shutdown(core: &Core, step: impl Fn() -> bool) {

@@ -19,6 +19,7 @@ use crate::{
     heap::Core,
     mark::{Drained, Marker},
     pacing::CycleReport,
+    sweeper,
 };
 use mudlark_arena::{
     Side,
@@ -63,6 +64,7 @@ struct State {
     mark_begun: Instant,
     allocated_at_arm: u64,
     allocated_at_last_arm: u64,
+    allocated_at_end: u64,
 }
 
 /// Numbers of cycles.
@@ -83,8 +85,6 @@ pub(crate) struct Driver {
     kick: AtomicBool,
     /// A copy of the phase, for hints.
     phase: AtomicU8,
-    /// Whether gray objects are admitted, for dropped roots (R1).
-    open: AtomicBool,
     /// A tracer panicked.
     abort: AtomicBool,
     /// A sweep is complete and memory could be given back.
@@ -110,12 +110,12 @@ impl Default for Driver {
             mark_begun: Instant::now(),
             allocated_at_arm: 0,
             allocated_at_last_arm: 0,
+            allocated_at_end: 0,
         };
         Driver {
             state: Mutex::new(state),
             kick: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Idle as u8),
-            open: AtomicBool::new(false),
             abort: AtomicBool::new(false),
             scavenge_due: AtomicBool::new(false),
             started: AtomicU64::new(0),
@@ -141,12 +141,6 @@ impl Driver {
     /// Whether mutators must look at the cycle at their safepoints, because nobody else does.
     pub(crate) fn wants_poll(&self, core: &Core) -> bool {
         !self.is(Phase::Idle) && !core.background.has_threads()
-    }
-
-    /// Whether gray objects are admitted (R1).
-    pub(crate) fn is_open(&self) -> bool {
-        // ORDERING: SeqCst: behind the swap of the slot in `drop_root`.
-        self.open.load(Ordering::SeqCst)
     }
 
     /// The bitmap that this cycle fills, while one is open; asked under the gate or by the driver.
@@ -228,7 +222,10 @@ impl Driver {
     fn begin(&self, core: &Core, state: &mut State) -> bool {
         let started = self.started.load(Ordering::Relaxed);
         let forced = self.requested.load(Ordering::Relaxed) > started;
-        if !forced && !core.is_triggered() {
+        // A trigger at or below what is live asks for cycles without end; one that follows no allocation brings nothing.
+        let grown = core.accounts.allocated() != state.allocated_at_end;
+        let due = grown && core.is_triggered();
+        if !forced && !due {
             return false;
         }
         self.counts.lock().forced += u64::from(forced);
@@ -236,12 +233,9 @@ impl Driver {
         state.allocated_at_arm = core.accounts.allocated();
         core.accounts.begin_cycle();
         core.queue.open();
-        // Before the cycle opens: who drops a root, finds it open, and asks for a cycle then, gets the next one.
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
         fence(Ordering::SeqCst);
-        // ORDERING: SeqCst: R1: behind the opening of the queue, before the first handshake.
-        self.open.store(true, Ordering::SeqCst);
         self.enter(core, state, Phase::Arm);
         core.begin_handshake(Handshake::Arm);
         true
@@ -271,7 +265,6 @@ impl Driver {
             self.enter(core, state, Phase::Mark);
             return true;
         }
-        self.open.store(false, Ordering::SeqCst);
         core.arena.turn();
         let live = core.accounts.finish_cycle();
         let marked = core.accounts.marked();
@@ -299,7 +292,6 @@ impl Driver {
         if !core.queue.is_inactive() {
             return false;
         }
-        self.open.store(false, Ordering::SeqCst);
         self.abort.store(false, Ordering::Relaxed);
         state.aborted = true;
         self.counts.lock().aborted += 1;
@@ -335,6 +327,7 @@ impl Driver {
     fn end(&self, core: &Core, state: &mut State) {
         // ORDERING: Release pairs with the Acquire in `collect`: who sees the end sees what the cycle did.
         self.ended.fetch_add(1, Ordering::Release);
+        state.allocated_at_end = core.accounts.allocated();
         self.enter(core, state, Phase::Idle);
     }
 
@@ -349,7 +342,7 @@ impl Driver {
 }
 
 /// Bytes marked between two looks at the cycle.
-const MARK_BUDGET: u64 = 4 << 20;
+pub(crate) const MARK_BUDGET: u64 = 4 << 20;
 const SWEEP_BUDGET: usize = 64;
 /// The same at safepoints of heaps without background threads.
 const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
@@ -371,17 +364,22 @@ impl Core {
     /// As [`Core::mark_some`]; also tells how many bytes were marked here.
     fn mark_counted(&self, budget: u64) -> (u64, bool) {
         let mut marker = Marker::new(self);
-        let result = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
-        if result.is_err() {
+        let drained = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
+        if drained.is_err() {
             // Before the marker lets go of its work: from then on the queue may look drained.
             self.driver.abort.store(true, Ordering::Relaxed);
         }
         marker.let_go();
-        if result.is_err() {
-            self.queue.kick();
-        }
         let bytes = marker.marked_bytes();
-        (bytes, bytes > 0 || !matches!(result, Ok(Drained::Empty)))
+        let worked = match drained {
+            Ok(drained) => bytes > 0 || drained != Drained::Empty,
+            Err(payload) => {
+                self.queue.kick();
+                sweeper::contain(|| drop(payload));
+                true
+            }
+        };
+        (bytes, worked)
     }
 
     /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.
@@ -424,7 +422,7 @@ impl Core {
     ///
     /// In a scope of this heap, whose end the cycle would wait for, and in drop glue that the collector runs.
     pub fn collect(&self) {
-        crate::sweeper::assert_outside_of_drop_glue("collect");
+        sweeper::assert_outside_of_drop_glue("collect");
         assert!(
             !self.is_entered_here(),
             "cannot collect inside a scope: the cycle would wait for its end; leave the scope first"

@@ -1,7 +1,7 @@
 //! Descriptors: what the collector knows of a type.
 
 use crate::{mark::Marker, trace::EdgeVisitor};
-use std::{fmt, ptr::NonNull};
+use std::{alloc::Layout, fmt, ptr::NonNull};
 
 /// What the collector knows of a type. Every block carries the address of one; objects carry none.
 ///
@@ -25,6 +25,9 @@ pub struct Descriptor {
     pub name: fn() -> &'static str,
     /// Whether objects can hold edges at all.
     pub needs_trace: bool,
+    /// Of an object, or of an element of a slice. It also keeps descriptors of different layouts apart, which a compiler may
+    /// merge if they are equal: they are told from each other by address.
+    pub layout: Layout,
 }
 
 /// A [`Descriptor::trace`] for objects without edges.
@@ -61,4 +64,5 @@ pub(crate) static LEAF: Descriptor = Descriptor {
     drop: None,
     name: || "(pointer-free)",
     needs_trace: false,
+    layout: Layout::new::<()>(),
 };

@@ -31,8 +31,8 @@ impl Handshake {
     pub(crate) fn take(self, local: &Local, core: &Core) {
         let cycle = core.cycle_number();
         match self {
-            Handshake::Arm => local.arm(core.arena.live_side().other(), cycle),
-            Handshake::Flush => local.flush(cycle),
+            Handshake::Arm => local.arm(core.arena.live_side().other()),
+            Handshake::Flush => {}
             Handshake::Close => local.close(cycle),
             Handshake::HandOver => local.hand_over(),
             Handshake::Disarm => local.disarm(),
@@ -41,13 +41,11 @@ impl Handshake {
 
     /// Puts a mutator that attaches after the request of this handshake into the state behind it.
     pub(crate) fn join(self, local: &Local, filling: Side, cycle: u64) {
-        let stage = match self {
-            Handshake::Arm => 1,
-            Handshake::Flush => 2,
-            Handshake::Close | Handshake::HandOver => 3,
-            Handshake::Disarm => return,
-        };
-        local.join(true, stage < 3, filling, Stamp::new(cycle, stage));
+        match self {
+            Handshake::Arm | Handshake::Flush => local.join(filling, None),
+            Handshake::Close | Handshake::HandOver => local.join(filling, Some(Stamp::of_cycle(cycle))),
+            Handshake::Disarm => {}
+        }
     }
 }
 

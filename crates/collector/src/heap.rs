@@ -243,17 +243,12 @@ impl Core {
     ///
     /// The slot came from a mutator of this heap and is not used any more.
     pub unsafe fn drop_root(&self, root: RootSlot) {
-        let old = root.replace(std::ptr::null_mut());
-        if let Some(cell) = old
-            && self.driver.is_open()
-        {
-            // R1; the gate makes sure that the bitmap asked is the one of the cycle that is open.
-            self.queue.push_gated(|| {
-                let filling = self.arena.marks(self.driver.filling(self));
-                // SAFETY: C2: roots lead to objects of this heap.
-                unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
-            });
-        }
+        self.queue.push_gated(|open| {
+            let cell = root.replace(null_mut()).filter(|_| open)?;
+            let filling = self.arena.marks(self.driver.filling(self));
+            // SAFETY: C2: roots lead to objects of this heap.
+            unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
+        });
         self.roots.give(root);
     }
 

@@ -113,7 +113,8 @@ pub struct Local {
     armed: Cell<bool>,
     /// The bitmap that this cycle fills. Meaningful while armed.
     filling: Cell<Side>,
-    stamp: Cell<Stamp>,
+    /// What exclusive accesses leave in cells; none before the mutator is closed.
+    stamp: Cell<Option<Stamp>>,
     /// Regions that are being taken belong to the window.
     window_open: Cell<bool>,
     window: RefCell<SmallVec<[Span; 8]>>,
@@ -144,7 +145,7 @@ impl Local {
             slots: UnsafeCell::new([NO_SLOT; LEAF_SLOTS + HASH_SLOTS]),
             armed: Cell::new(false),
             filling: Cell::new(Side::A),
-            stamp: Cell::new(Stamp::default()),
+            stamp: Cell::new(None),
             window_open: Cell::new(false),
             window: RefCell::default(),
             buffer: RefCell::new(Vec::with_capacity(BUFFER_LEN)),
@@ -170,8 +171,13 @@ impl Local {
     // ---- allocation
 
     /// Takes a cell of the kind, if its region has one: the fast path.
+    ///
+    /// # Safety
+    ///
+    /// `cell_bytes` belongs to the kind. Before anything else is done with the mutator, the caller fills the cell with an object of
+    /// the kind's descriptor, or with an empty slice that is filled later.
     #[inline(always)]
-    pub fn bump(&self, kind: Kind, cell_bytes: usize) -> Option<NonNull<u8>> {
+    pub unsafe fn bump(&self, kind: Kind, cell_bytes: usize) -> Option<NonNull<u8>> {
         // SAFETY: L1: only the thread that owns the `Local` is here, and the reference ends with the function.
         let slots = unsafe { &mut *self.slots.get() };
         let slot = &mut slots[kind.slot()];
@@ -275,9 +281,11 @@ impl Local {
     }
 
     /// A large object that was just made: in the window it is gray.
-    pub(crate) fn note_large(&self, cell: NonNull<u8>) {
+    pub(crate) fn note_large(&self, cell: NonNull<u8>, bytes: usize) {
         if self.window_open.get() {
-            self.buffer_gray(Gray(cell));
+            // A span and no gray object: its bytes are counted as born already.
+            let (start, end) = (cell.as_ptr(), cell.as_ptr().wrapping_add(bytes));
+            self.window.borrow_mut().push(Span { start, end });
         }
     }
 
@@ -325,7 +333,15 @@ impl Local {
 
     #[cold]
     fn log_armed(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
-        lock.log(self.stamp.get(), || contents(&mut Shader { local: self }));
+        self.log_in_stage(lock, || contents(&mut Shader { local: self }));
+    }
+
+    fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
+        match self.stamp.get() {
+            Some(stamp) => lock.log(stamp, shade),
+            // Nobody marks before every mutator is closed, so there is nobody to lock out.
+            None => shade(),
+        }
     }
 
     // ---- roots
@@ -358,24 +374,18 @@ impl Local {
     // ---- handshakes (called by the mutator at a safepoint, or on its behalf)
 
     /// Barrier on, black allocation on, window open.
-    pub(crate) fn arm(&self, filling: Side, cycle: u64) {
+    pub(crate) fn arm(&self, filling: Side) {
         self.retire_all();
         self.filling.set(filling);
-        self.stamp.set(Stamp::new(cycle, 1));
         self.armed.set(true);
         self.window_open.set(true);
-    }
-
-    /// Nothing but an empty stack, and a new stage for stamps.
-    pub(crate) fn flush(&self, cycle: u64) {
-        self.stamp.set(Stamp::new(cycle, 2));
     }
 
     /// Hands over the window.
     pub(crate) fn close(&self, cycle: u64) {
         self.retire_all();
         self.window_open.set(false);
-        self.stamp.set(Stamp::new(cycle, 3));
+        self.stamp.set(Some(Stamp::of_cycle(cycle)));
         let mut window = self.window.borrow_mut();
         if !window.is_empty() {
             self.core().queue.push_windows(window.drain(..));
@@ -396,16 +406,17 @@ impl Local {
         self.buffer.borrow_mut().clear();
         self.window.borrow_mut().clear();
         self.window_open.set(false);
+        self.stamp.set(None);
         self.armed.set(false);
     }
 
     /// The state of a mutator that attaches between two handshakes: as if it had passed the earlier ones, with
     /// nothing in its hands.
-    pub(crate) fn join(&self, armed: bool, window_open: bool, filling: Side, stamp: Stamp) {
-        self.armed.set(armed);
-        self.window_open.set(window_open);
+    pub(crate) fn join(&self, filling: Side, closed: Option<Stamp>) {
+        self.armed.set(true);
+        self.window_open.set(closed.is_none());
         self.filling.set(filling);
-        self.stamp.set(stamp);
+        self.stamp.set(closed);
     }
 
     /// Gives everything back: the mutator detaches.
@@ -442,7 +453,7 @@ unsafe impl Visitor for Shader<'_> {
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
-        let stamp = self.local.stamp.get();
-        lock.log(stamp, || contents(self));
+        let local = self.local;
+        local.log_in_stage(lock, || contents(self));
     }
 }

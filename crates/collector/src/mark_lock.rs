@@ -1,33 +1,35 @@
 //! The lock of a cell whose contents are more than a word: between the mutator that changes it and the marker.
 //!
-//! A marker must never read what a mutator is changing. So the first exclusive access in each stage of a
-//! cycle takes the lock, shades all contents (they are the snapshot) and stamps the cell. A marker takes the same
-//! lock to read, or finds the stamp of a closed mutator and has nothing to do: all contents were shaded, and
-//! what was put in since is black or was shaded elsewhere. Stamps carry the stage, because what is put in after an
-//! earlier stage's stamp and before the snapshot is nobody's work yet.
+//! A marker must never read what a mutator is changing. So the first exclusive access of a closed mutator in a cycle takes
+//! the lock, shades all contents (they are the snapshot) and stamps the cell. A marker takes the same lock to
+//! read, or finds the cycle's stamp and has nothing to do: all contents were shaded, and what was put in since is
+//! black, or is found or shaded elsewhere.
+//!
+//! Before it is closed, a mutator shades the contents at every exclusive access and leaves no stamp. Remembering
+//! that it did so would save little, as the handshakes follow each other, and would be wrong where two mutators in different
+//! stages take turns on one thread: what the one puts in after the stamp, the other takes out.
 
-use mudlark_arena::sync::{AtomicU32, Ordering, thread};
+use mudlark_arena::sync::{AtomicU64, Ordering, thread};
 
 /// Who may look at the contents of a cell. One word.
 #[derive(Debug)]
 pub struct MarkLock {
-    /// A [`Stamp`], shifted by one, and the lock in the lowest bit.
-    state: AtomicU32,
+    /// The last cycle in which a closed mutator shaded the contents, shifted by one; the lock in the lowest bit.
+    state: AtomicU64,
 }
 
-/// A stage of a cycle of one mutator; zero is before all of them.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Stamp(u32);
+/// What a closed mutator of one cycle leaves in a cell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp(u64);
 
 impl Stamp {
-    /// The stamp of the given stage (1 armed, 2 flushed, 3 closed) in a cycle.
-    pub(crate) fn new(cycle: u64, stage: u32) -> Stamp {
-        // 29 bits of cycle number: a stamp would have to outlive half a billion cycles to be taken for a new one.
-        Stamp(((cycle as u32) << 2 | stage) & (u32::MAX >> 1))
+    /// The stamp of a cycle, which are counted from one.
+    pub(crate) fn of_cycle(cycle: u64) -> Stamp {
+        Stamp(cycle)
     }
 }
 
-const LOCKED: u32 = 1;
+const LOCKED: u64 = 1;
 
 impl Default for MarkLock {
     fn default() -> MarkLock {
@@ -39,16 +41,16 @@ impl MarkLock {
     #[cfg(not(loom))]
     /// An open lock without a stamp.
     pub const fn new() -> MarkLock {
-        MarkLock { state: AtomicU32::new(0) }
+        MarkLock { state: AtomicU64::new(0) }
     }
 
     #[cfg(loom)]
     /// An open lock without a stamp.
     pub fn new() -> MarkLock {
-        MarkLock { state: AtomicU32::new(0) }
+        MarkLock { state: AtomicU64::new(0) }
     }
 
-    /// Lets a marker of a cycle read the contents through `scan`, unless they were stamped in it by a closed mutator.
+    /// Lets a marker of a cycle read the contents through `scan`, unless they were stamped in that cycle.
     ///
     /// Never waits: who holds the lock now is a closed mutator that shades all contents itself.
     pub(crate) fn scan(&self, closed: Stamp, scan: impl FnOnce()) {
@@ -64,10 +66,10 @@ impl MarkLock {
         // On failure a mutator came first, and shades.
     }
 
-    /// Before an exclusive access in the stage `now`: shades the contents through `shade`, once per stage.
+    /// Before an exclusive access of a closed mutator: shades the contents through `shade`, once per cycle.
     ///
     /// Waits for a marker that is reading the contents, if one is.
-    pub fn log(&self, now: Stamp, shade: impl FnOnce()) {
+    pub(crate) fn log(&self, now: Stamp, shade: impl FnOnce()) {
         let mut state = self.state.load(Ordering::Acquire);
         while state >> 1 != now.0 {
             if state & LOCKED != 0 {
@@ -91,7 +93,7 @@ impl MarkLock {
 /// Opens the lock when dropped, also when tracing unwinds.
 struct Held<'a> {
     lock: &'a MarkLock,
-    after: u32,
+    after: u64,
 }
 
 impl Drop for Held<'_> {

@@ -13,7 +13,7 @@
 //! store can overtake a load and no fence is needed. `POLL` is the mutator's note to itself: look at the cycle on the way out.
 //! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
 
-use crate::{handshake::Handshake, heap::Core, local::Local};
+use crate::{handshake::Handshake, heap::Core, local::Local, sweeper::is_in_drop_glue};
 use mudlark_arena::sync::{AtomicU32, AtomicUsize, Ordering};
 use std::{fmt, time::Instant};
 
@@ -121,7 +121,7 @@ impl Mutator {
                 Ok(_) => {
                     // After the word is passive, so that the next handshake can be served at once.
                     let last = acknowledges && core.acknowledge();
-                    if state & POLL != 0 {
+                    if state & POLL != 0 && !is_in_drop_glue() {
                         core.poll();
                     } else if last {
                         core.advance();
@@ -132,7 +132,9 @@ impl Mutator {
             }
         }
         core.pauses.record(begun.elapsed());
-        core.throttle();
+        if !is_in_drop_glue() {
+            core.throttle();
+        }
     }
 
     /// Has [`Mutator::exit`] look at the cycle. Called in a scope of this mutator.

@@ -7,11 +7,11 @@
 //! |---|---|
 //! | make | take a free slot; store the object (Release: the marker that reads it sees the object) |
 //! | read | load (the owner of the root ordered it before) |
-//! | drop | take the object out, *then* look whether a cycle is open and shade it under the gate (R1), then free the slot |
+//! | drop | under the gate of the queue: take the object out and, if a cycle is open, shade it; then free the slot (R1) |
 //!
-//! R1: a root dropped before the cycle opened is not in the snapshot, and whoever read it passes a safepoint before
-//! the snapshot is complete; one dropped later was in it, and its object is shaded. The swap and the look are
-//! sequentially consistent, as are the opening of the cycle and the scan behind it.
+//! R1: whoever drops a root may be no mutator, so no handshake waits for it. Between taking the object out and shading it
+//! the object would be in nobody's hands; so both are one critical section of the lock under which marking ends. A root dropped
+//! before the cycle opened is not in the snapshot, and whoever read it passes a safepoint before the snapshot is complete.
 
 use mudlark_arena::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 use std::ptr::{NonNull, null_mut};
@@ -40,16 +40,20 @@ impl RootSlot {
     }
 
     /// The object the slot keeps alive.
+    ///
+    /// # Safety
+    ///
+    /// The heap still exists.
     #[inline]
-    pub fn get(&self) -> Option<NonNull<u8>> {
+    pub unsafe fn get(&self) -> Option<NonNull<u8>> {
         // ORDERING: Acquire pairs with the Release in `set` when roots are shared between threads.
         NonNull::new(self.slot().load(Ordering::Acquire))
     }
 
     /// Stores an object and returns the one that was there.
     pub(crate) fn replace(&self, cell: *mut u8) -> Option<NonNull<u8>> {
-        // ORDERING: SeqCst: R1, before the look at whether a cycle is open; its release half publishes the object.
-        NonNull::new(self.slot().swap(cell, Ordering::SeqCst))
+        // ORDERING: AcqRel: Release publishes the object to markers; Acquire because the old one's mark is looked at.
+        NonNull::new(self.slot().swap(cell, Ordering::AcqRel))
     }
 }
 

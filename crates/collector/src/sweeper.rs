@@ -33,12 +33,26 @@ impl SweepVisitor for DropGlue {
         let Some(drop) = descriptor.drop else { return };
         let outer = IN_DROP_GLUE.replace(true);
         // The panic was reported by its hook; the object counts as dropped, as in `std`'s collections.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
+        contain(|| {
             // SAFETY: C1: the object is dead, was fully written, and the sweep visits it once.
             unsafe { drop(cell) };
-        }));
+        });
         IN_DROP_GLUE.set(outer);
     }
+}
+
+/// Runs what may unwind, and lets nothing out: the payload of a panic has drop glue too, and that may panic again.
+pub(crate) fn contain(run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run))
+        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(again);
+    }
+}
+
+/// Whether the current thread runs drop glue for a collector.
+pub(crate) fn is_in_drop_glue() -> bool {
+    IN_DROP_GLUE.get()
 }
 
 /// Ends all objects of a heap that nobody uses any more.
@@ -60,7 +74,15 @@ impl Core {
             left -= self.sweep_bin(bin, left);
             index += 1;
         }
+        self.note_sweep_step();
         left < blocks
+    }
+
+    /// After a piece of sweeping: if it was the last one, whoever waits for the end has it now.
+    pub(crate) fn note_sweep_step(&self) {
+        if self.arena.unswept_blocks() == 0 {
+            self.queue.kick();
+        }
     }
 
     fn sweep_bin(&self, bin: &Bin, limit: usize) -> usize {

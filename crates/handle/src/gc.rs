@@ -66,14 +66,17 @@ impl<T: ?Sized> Copy for Gc<'_, T> {}
 ///
 /// `from_cell` of a cell that was filled as a `Self` is a pointer to that `Self`.
 pub unsafe trait Referent {
+    /// # Safety
+    ///
+    /// The cell was filled as a `Self`.
     #[doc(hidden)]
-    fn from_cell(cell: NonNull<u8>) -> NonNull<Self>;
+    unsafe fn from_cell(cell: NonNull<u8>) -> NonNull<Self>;
 }
 
 // SAFETY: sized values lie at the start of their cell.
 unsafe impl<T> Referent for T {
     #[inline(always)]
-    fn from_cell(cell: NonNull<u8>) -> NonNull<T> {
+    unsafe fn from_cell(cell: NonNull<u8>) -> NonNull<T> {
         cell.cast()
     }
 }
@@ -81,7 +84,7 @@ unsafe impl<T> Referent for T {
 // SAFETY: `slice.rs` writes the length first and the elements at the offset.
 unsafe impl<T> Referent for [T] {
     #[inline(always)]
-    fn from_cell(cell: NonNull<u8>) -> NonNull<[T]> {
+    unsafe fn from_cell(cell: NonNull<u8>) -> NonNull<[T]> {
         // SAFETY: H3: slices begin with their length, which is final when the `Gc` comes to be.
         let len = unsafe { cell.cast::<usize>().read() };
         NonNull::slice_from_raw_parts(elements::<T>(cell), len)
@@ -91,8 +94,9 @@ unsafe impl<T> Referent for [T] {
 // SAFETY: strings are slices of their bytes.
 unsafe impl Referent for str {
     #[inline(always)]
-    fn from_cell(cell: NonNull<u8>) -> NonNull<str> {
-        let bytes = <[u8]>::from_cell(cell);
+    unsafe fn from_cell(cell: NonNull<u8>) -> NonNull<str> {
+        // SAFETY: strings are slices of their bytes.
+        let bytes = unsafe { <[u8]>::from_cell(cell) };
         // A cast between unsized pointers of the same metadata; `NonNull` has none of its own.
         let text = bytes.as_ptr() as *mut str;
         // SAFETY: it was not null before the cast.
@@ -130,7 +134,7 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 
     /// Forgets the type: for lists of whatever. The object stays what it is, to the collector too.
     #[inline]
-    pub fn erase(this: Self) -> Gc<'gc, Erased> {
+    pub fn erase(this: Self) -> Gc<'gc, Erased<'gc>> {
         Gc { cell: this.cell, brand: PhantomData, referent: PhantomData }
     }
 }
@@ -139,8 +143,10 @@ impl<'gc, T: ?Sized + Referent + 'gc> Gc<'gc, T> {
     /// The object, for as long as the scope.
     #[inline(always)]
     pub fn into_ref(self) -> &'gc T {
+        // SAFETY: H1: a `Gc<T>` leads to a cell that was filled as a `T`.
+        let referent = unsafe { T::from_cell(self.cell) };
         // SAFETY: H1: within `'gc` no cell that a `Gc` leads to is swept, and nobody has a mutable reference.
-        unsafe { T::from_cell(self.cell).as_ref() }
+        unsafe { referent.as_ref() }
     }
 }
 
@@ -149,32 +155,36 @@ impl<T: ?Sized + Referent> Deref for Gc<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
+        // SAFETY: H1: a `Gc<T>` leads to a cell that was filled as a `T`.
+        let referent = unsafe { T::from_cell(self.cell) };
         // SAFETY: H1: within `'gc` no cell that a `Gc` leads to is swept, and nobody has a mutable reference.
-        unsafe { T::from_cell(self.cell).as_ref() }
+        unsafe { referent.as_ref() }
     }
 }
 
 /// What a [`Gc`] leads to when its type was forgotten, see [`Gc::erase`].
-pub struct Erased {
-    _nothing_to_see: (),
+///
+/// It has a brand, because there may be branded pointers in what it hides.
+pub struct Erased<'gc> {
+    brand: Brand<'gc>,
 }
 
-impl fmt::Debug for Erased {
+impl fmt::Debug for Erased<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Erased")
+        f.debug_struct("Erased").field("brand", &self.brand).finish()
     }
 }
 
 // SAFETY: nothing can be seen or owned through it. Its objects are traced by their own descriptor, and may need it.
-unsafe impl<'gc> Trace<'gc> for Erased {
+unsafe impl<'gc> Trace<'gc> for Erased<'gc> {
     const NEEDS_TRACE: bool = true;
 
     fn trace<V: Visitor>(&self, _visitor: &mut V) {}
 }
 
-// SAFETY: B1: there is no brand in it.
-unsafe impl Rebrand for Erased {
-    type With<'gc> = Erased;
+// SAFETY: B1: the brand is replaced, and is all there is.
+unsafe impl Rebrand for Erased<'_> {
+    type With<'gc> = Erased<'gc>;
 }
 
 // SAFETY: T1: the pointer itself is the only one; the rest of the contract is about values that own something.

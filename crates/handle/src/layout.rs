@@ -60,6 +60,7 @@ pub(crate) fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             drop: if needs_drop::<T>() { Some(drop_value::<T>) } else { None },
             name: type_name::<T>,
             needs_trace: T::NEEDS_TRACE,
+            layout: Layout::new::<T>(),
         }
     }
 }
@@ -120,12 +121,14 @@ pub(crate) fn elements<T>(cell: NonNull<u8>) -> NonNull<T> {
 pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
     const {
         &Descriptor {
-            trace: if T::NEEDS_TRACE { trace_slice::<T> } else { trace_nothing },
+            // Elements without a size have no pointers, however many they are.
+            trace: if T::NEEDS_TRACE && size_of::<T>() > 0 { trace_slice::<T> } else { trace_nothing },
             trace_part: trace_part::<T>,
             visit: visit_slice::<T>,
             drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
             name: type_name::<[T]>,
             needs_trace: T::NEEDS_TRACE,
+            layout: Layout::new::<T>(),
         }
     }
 }

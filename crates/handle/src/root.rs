@@ -60,7 +60,8 @@ impl<T: ?Sized + Rebrand> Root<T> {
     #[inline]
     pub fn get<'gc>(&self, cx: &Scope<'gc>) -> Gc<'gc, T::With<'gc>> {
         self.assert_same_heap(cx);
-        let cell = self.slot.get().expect("a root in use has an object");
+        // SAFETY: the root holds its heap.
+        let cell = unsafe { self.slot.get() }.expect("a root in use has an object");
         // SAFETY: H5: the slot holds a live `T` of this heap; B1: under this scope's brand it is a `T::With<'gc>`.
         unsafe { Gc::from_cell(cell) }
     }

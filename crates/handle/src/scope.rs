@@ -135,9 +135,11 @@ impl<'gc> Scope<'gc> {
         cell_bytes: usize,
         descriptor: &'static Descriptor,
     ) -> Result<NonNull<u8>, HeapFull> {
-        match self.local().bump(kind, cell_bytes) {
+        // SAFETY: H3: `layout.rs` gives kinds and sizes that belong together; the callers fill the cell at once.
+        match unsafe { self.local().bump(kind, cell_bytes) } {
             Some(cell) => Ok(cell),
-            None => self.local().alloc_slow(&self.mutator, kind, descriptor, cell_bytes),
+            // SAFETY: H3: as above.
+            None => unsafe { self.local().alloc_slow(&self.mutator, kind, descriptor, cell_bytes) },
         }
     }
 
@@ -148,7 +150,8 @@ impl<'gc> Scope<'gc> {
         bytes: usize,
         init: impl FnMut(NonNull<u8>),
     ) -> Result<NonNull<u8>, HeapFull> {
-        self.local().alloc_large(&self.mutator, descriptor, bytes, init)
+        // SAFETY: H3: the callers' `init` writes an object of the descriptor's type, or an empty slice.
+        unsafe { self.local().alloc_large(&self.mutator, descriptor, bytes, init) }
     }
 
     /// Keeps an object alive beyond the scope.

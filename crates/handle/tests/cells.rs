@@ -43,8 +43,7 @@ fn take<'gc>(cx: &Scope<'gc>, at: Gc<'gc, Node<'gc>>, place: usize) -> Option<Gc
         1 => at.many.borrow_mut(cx).pop(),
         2 => {
             let cell = std::mem::replace(&mut *at.nested.borrow_mut(cx), GcRefCell::new(None));
-            let node = *cell.borrow();
-            node
+            cell.borrow_mut(cx).take()
         }
         _ => at.nested.borrow().borrow_mut(cx).take(),
     }

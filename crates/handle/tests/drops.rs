@@ -139,6 +139,36 @@ fn a_panic_while_a_slice_is_filled_drops_what_was_made() {
     }
 }
 
+/// Goal: slices that are made while a slice of the same kind is being made do not disturb each other. Method: nested ones,
+/// so many that blocks fill up in between, with and without a panic at the end.
+#[test]
+fn slices_within_slices_are_dropped_once() {
+    const OUTER: usize = 60;
+    const INNER: usize = 40;
+    for panics in [false, true] {
+        let (heap, census) = (heap(0), Census::of(OUTER * (INNER + 1)));
+        let mut mutator = heap.attach();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            mutator.enter(|cx| {
+                cx.root(cx.alloc_slice_with(OUTER, |outer| {
+                    let first = OUTER + outer * INNER;
+                    for len in [OUTER, INNER] {
+                        // The first one is empty where it could be taken for the outer one, half-made.
+                        cx.alloc_slice_with(len % OUTER, |index| census.value(first + index));
+                    }
+                    assert!(!panics || outer < OUTER - 1, "a constructor panics, as planned");
+                    census.value(outer)
+                }))
+            })
+        }));
+        assert_eq!(result.is_err(), panics);
+        mutator.collect();
+        census.assert_dead(|number| number >= OUTER || (panics && number < OUTER - 1));
+        drop((result, mutator));
+        heap.recount().expect("the counters are exact");
+    }
+}
+
 /// Drop glue of a test.
 struct OnDrop(Option<Box<dyn FnOnce() + Send>>);
 

@@ -88,7 +88,7 @@ impl Graph {
                 let found = [(); EDGES].map(|()| pick(random));
                 let vertex = cx.alloc(Vertex {
                     name,
-                    edges: found.map(|edge| GcCell::new(edge)),
+                    edges: found.map(GcCell::new),
                     more: GcRefCell::new(Vec::new()),
                     label: cx.alloc_str(&format!("vertex {name}")),
                 });

@@ -73,7 +73,7 @@ impl<'h> Marker<'h> {
             marks: core.arena.marks(core.arena.live_side().other()),
             queue: &core.queue,
             roots: &core.roots,
-            closed: Stamp::default(),
+            closed: Stamp::of_cycle(0),
             stack: Vec::new(),
             ring: [None; RING],
             ring_head: 0,
@@ -89,7 +89,7 @@ impl<'h> Marker<'h> {
     /// Looks up the cycle, once work was taken: whoever holds work keeps the cycle from ending, and nobody else does.
     fn join_cycle(&mut self) {
         self.marks = self.arena.marks(self.arena.live_side().other());
-        self.closed = Stamp::new(self.core.cycle_number(), 3);
+        self.closed = Stamp::of_cycle(self.core.cycle_number());
     }
 
     /// Counts what was marked, while work is held: the cycle ends with the exact number.

@@ -181,12 +181,13 @@ impl MarkQueue {
         }
     }
 
-    /// Adds one object if a cycle is open and `shade` says that it was white. The question is asked under the gate.
-    pub(crate) fn push_gated(&self, shade: impl FnOnce() -> Option<Gray>) {
+    /// Runs `take` under the gate, and adds the object that it gives. `take` is told whether a cycle is open; if none is, it
+    /// gives nothing.
+    pub(crate) fn push_gated(&self, take: impl FnOnce(bool) -> Option<Gray>) {
         let mut inner = self.inner.lock();
-        if inner.open
-            && let Some(gray) = shade()
-        {
+        let open = inner.open;
+        if let Some(gray) = take(open) {
+            debug_assert!(open, "Q1");
             let mut objects = inner.spare.pop().unwrap_or_default();
             objects.push(gray);
             inner.chunks.push(objects);

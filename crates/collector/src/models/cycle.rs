@@ -1,9 +1,9 @@
 //! Models of whole cycles: mutators, drivers and markers of one heap.
 
-use super::{Barrier, CELL_BYTES, Thing, alloc, core, drive, enter, finish};
+use super::{Barrier, CELL_BYTES, Thing, add_root, alloc, core, drive, enter, finish};
 use crate::{heap::Core, mutator::Mutator, roots::RootSlot};
 use loom::{model::Builder, sync::Arc, thread};
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 
 /// Explores with at most `preemptions`, however many others are allowed: whole cycles are long.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -39,8 +39,7 @@ impl World {
             let target = alloc(&mutator, &b);
             let source = alloc(&mutator, &a);
             a.store(&mutator, target.as_ptr(), Barrier::On);
-            // SAFETY: made just now.
-            unsafe { mutator.local().add_root(source) }
+            add_root(&mutator, source)
         });
         (Arc::new(World { core, root, a, b }), mutator)
     }
@@ -78,8 +77,7 @@ fn hide_behind_a_new_object(preemptions: usize, barrier: Barrier) {
                     world.a.store(&mutator, null_mut(), barrier);
                     let cell = alloc(&mutator, &new);
                     new.store(&mutator, b.as_ptr(), Barrier::On);
-                    // SAFETY: made just now.
-                    unsafe { mutator.local().add_root(cell) }
+                    add_root(&mutator, cell)
                 });
                 detach(&world.core, &mutator);
                 root
@@ -112,11 +110,58 @@ fn moving_needs_the_barrier() {
     hide_behind_a_new_object(1, Barrier::Forgotten);
 }
 
+/// One mutator cuts `b` off while another, which may be a handshake ahead or behind, puts it into `new` through `put`. With
+/// `made_before`, `new` is an old object; otherwise it is made in the scope.
+fn move_while_another_cuts(made_before: bool, put: fn(&Thing, &Mutator, NonNull<u8>)) {
+    explore(2, move || {
+        let (world, cutter) = World::new();
+        let (mutator, new) = (attach(&world.core), Thing::new());
+        let old = made_before.then(|| enter(&mutator, || add_root(&mutator, alloc(&mutator, &new))));
+        let cutting = spawn(&world, move |world| {
+            enter(&cutter, || world.a.store(&cutter, null_mut(), Barrier::On));
+            detach(&world.core, &cutter);
+        });
+        let moving = {
+            let new = Arc::clone(&new);
+            spawn(&world, move |world| {
+                let moved = enter(&mutator, || {
+                    let b = world.a.load()?;
+                    let root = old.unwrap_or_else(|| add_root(&mutator, alloc(&mutator, &new)));
+                    put(&new, &mutator, b);
+                    Some(root)
+                });
+                detach(&world.core, &mutator);
+                moved
+            })
+        };
+        let driver = spawn(&world, |world| drive(&world.core));
+        cutting.join().expect("the cutter is done");
+        let moved = moving.join().expect("the mover is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        if moved.is_some() {
+            assert_eq!((world.b.drops(), new.drops()), (0, 0), "what can be reached died");
+        }
+    });
+}
+
+/// Goal: what a mutator puts into an object that it made in the window survives. Method: another mutator, perhaps not armed
+/// yet, cuts it off at the same time.
+#[test]
+fn an_object_in_the_window_is_scanned() {
+    move_while_another_cuts(false, |new, mutator, b| new.store(mutator, b.as_ptr(), Barrier::On));
+}
+
+/// Goal: what is put under a mark lock in an early stage of a cycle survives. Method: as above, with an old object.
+#[test]
+fn an_early_stamp_keeps_no_marker_off() {
+    move_while_another_cuts(true, |new, mutator, b| new.enlist(mutator, b));
+}
+
 /// Goal: what a dropped root led to survives, if a scope moved it elsewhere. Method: a mutator roots `b`, and drops the
 /// root of `a`, while another thread runs a cycle.
 #[test]
 fn an_object_taken_from_a_dropped_root_survives() {
-    explore(1, || {
+    explore(2, || {
         let (world, mutator) = World::new();
         let mover = {
             let mutator = Arc::clone(&mutator);
@@ -124,8 +169,7 @@ fn an_object_taken_from_a_dropped_root_survives() {
                 enter(&mutator, || {
                     let b = world.a.load().expect("a leads to b");
                     world.drop_root(world.root);
-                    // SAFETY: loaded in this scope.
-                    unsafe { mutator.local().add_root(b) }
+                    add_root(&mutator, b)
                 });
                 detach(&world.core, &mutator);
             })
@@ -144,7 +188,7 @@ fn an_object_taken_from_a_dropped_root_survives() {
 /// while another thread runs a cycle.
 #[test]
 fn who_attaches_in_a_cycle_joins_it() {
-    explore(1, || {
+    explore(2, || {
         let (world, mutator) = World::new();
         detach(&world.core, &mutator);
         drop(mutator);
@@ -153,8 +197,7 @@ fn who_attaches_in_a_cycle_joins_it() {
             enter(&mutator, || {
                 let b = world.a.load().expect("a leads to b");
                 world.a.store(&mutator, null_mut(), Barrier::On);
-                // SAFETY: loaded in this scope.
-                unsafe { mutator.local().add_root(b) }
+                add_root(&mutator, b)
             });
             detach(&world.core, &mutator);
         });
@@ -198,7 +241,7 @@ fn a_late_marker_marks_for_the_cycle_it_works_in() {
 /// Goal: what a cycle found live is counted exactly, whoever found it. Method: two that mark; then the numbers.
 #[test]
 fn what_two_markers_marked_is_counted() {
-    explore(1, || {
+    explore(2, || {
         let (world, mutator) = World::new();
         detach(&world.core, &mutator);
         drop(mutator);
@@ -213,7 +256,7 @@ fn what_two_markers_marked_is_counted() {
 /// Goal: a tracer that panics costs the cycle and no object. Method: two that mark, and `a` whose tracer panics.
 #[test]
 fn a_panic_in_a_tracer_frees_nothing() {
-    explore(1, || {
+    explore(2, || {
         let (world, mutator) = World::new();
         detach(&world.core, &mutator);
         drop(mutator);

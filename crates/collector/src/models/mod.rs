@@ -22,8 +22,10 @@ use crate::{
     heap::{Config, Core, MAX_HEAP_LEAST},
     local::Kind,
     mark::Marker,
+    mark_lock::MarkLock,
     mutator::Mutator,
     pacing::GcPercent,
+    roots::RootSlot,
     trace::{EdgeVisitor, Visitor},
 };
 use loom::{
@@ -48,6 +50,10 @@ const CELL_BYTES: usize = 512;
 struct Thing {
     /// The cell of another object, or null.
     edge: AtomicPtr<u8>,
+    /// Guards `list`.
+    lock: MarkLock,
+    /// A further edge, which changes under the lock's rules.
+    list: UnsafeCell<*mut u8>,
     /// Written when the object is made, read when it is scanned.
     contents: UnsafeCell<u32>,
     /// Tracing it panics.
@@ -59,6 +65,8 @@ impl Thing {
     fn new() -> Arc<Thing> {
         Arc::new(Thing {
             edge: AtomicPtr::new(null_mut()),
+            lock: MarkLock::new(),
+            list: UnsafeCell::new(null_mut()),
             contents: UnsafeCell::new(0),
             panics: AtomicBool::new(false),
             drops: AtomicUsize::new(0),
@@ -72,6 +80,26 @@ impl Thing {
     /// Reads the edge, as a program does.
     fn load(&self) -> Option<NonNull<u8>> {
         NonNull::new(self.edge.load(Acquire))
+    }
+
+    /// Reads the guarded edge.
+    fn listed(&self) -> Option<NonNull<u8>> {
+        // SAFETY: a read; loom checks that nobody writes.
+        NonNull::new(self.list.with(|list| unsafe { list.read() }))
+    }
+
+    /// Changes the guarded edge as a program does.
+    fn enlist(&self, mutator: &Mutator, to: NonNull<u8>) {
+        // SAFETY: the model's thread has entered the mutator.
+        let local = unsafe { mutator.local() };
+        local.log(&self.lock, |shader| {
+            if let Some(old) = self.listed() {
+                // SAFETY: edges of models lead to objects.
+                unsafe { shader.edge(old) };
+            }
+        });
+        // SAFETY: a write; loom checks that nobody looks.
+        self.list.with_mut(|list| unsafe { list.write(to.as_ptr()) });
     }
 
     /// Changes the edge as a program does, with or without the barrier.
@@ -118,6 +146,12 @@ unsafe fn trace_thing(cell: NonNull<u8>, marker: &mut Marker<'_>) {
         // SAFETY: edges of models lead to objects.
         unsafe { marker.edge(target) };
     }
+    marker.guarded(&thing.lock, |marker| {
+        if let Some(target) = thing.listed() {
+            // SAFETY: edges of models lead to objects.
+            unsafe { marker.edge(target) };
+        }
+    });
 }
 
 unsafe fn visit_thing(_: NonNull<u8>, _: &mut EdgeVisitor<'_>) {}
@@ -160,6 +194,14 @@ fn alloc(mutator: &Mutator, of: &Arc<Thing>) -> NonNull<u8> {
     // SAFETY: the cell is new and large enough.
     unsafe { cell.cast::<*const Thing>().write(&raw const **of) };
     cell
+}
+
+/// Makes a root of an object of this scope.
+fn add_root(mutator: &Mutator, cell: NonNull<u8>) -> RootSlot {
+    // SAFETY: the model's thread has entered the mutator.
+    let local = unsafe { mutator.local() };
+    // SAFETY: the object was made or loaded in this scope.
+    unsafe { local.add_root(cell) }
 }
 
 /// Runs `work` in a scope.

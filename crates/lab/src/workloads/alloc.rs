@@ -65,13 +65,13 @@ impl Bench for Alloc {
 /// An object of `8 + 8 * N` bytes.
 #[derive(Trace)]
 struct Obj<'gc, const N: usize> {
-    link: Option<Gc<'gc, Erased>>,
+    link: Option<Gc<'gc, Erased<'gc>>>,
     rest: [u64; N],
 }
 
 const _: () = assert!(size_of::<Obj<'static, 1>>() == 16 && size_of::<Obj<'static, 15>>() == 128);
 
-type Any<'gc> = Gc<'gc, Erased>;
+type Any<'gc> = Gc<'gc, Erased<'gc>>;
 type Ring<'gc> = [GcCell<Option<Any<'gc>>>];
 
 /// Allocates `count` objects with a ring of their own and returns their number.
