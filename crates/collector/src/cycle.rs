@@ -232,10 +232,11 @@ impl Driver {
         state.aborted = false;
         state.allocated_at_arm = core.accounts.allocated();
         core.accounts.begin_cycle();
-        core.queue.open();
+        // Before the gate opens: who drops a root, finds it open, and asks for a cycle then, gets the next one.
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
         fence(Ordering::SeqCst);
+        core.queue.open();
         self.enter(core, state, Phase::Arm);
         core.begin_handshake(Handshake::Arm);
         true

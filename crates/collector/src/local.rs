@@ -1,4 +1,4 @@
-//! What belongs to one mutator alone: its regions, its barrier buffer, its window, its stage.
+//! What belongs to one mutator alone: its regions, its barrier buffer, its window.
 //!
 //! A [`Local`] is touched by one thread at a time: by its mutator inside a scope, or by whoever serves the
 //! mutator a handshake while it is outside of one (see [`crate::mutator`]). So everything in it is plain memory.
@@ -323,7 +323,7 @@ impl Local {
         }
     }
 
-    /// Before the contents that `lock` guards are changed: shades what `contents` reports, once per stage.
+    /// Before the contents that `lock` guards are changed: shades what `contents` reports, unless that was done.
     #[inline]
     pub fn log(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
         if self.armed.get() {

@@ -14,7 +14,7 @@ use std::{
 
 /// Contents of any traced type that can be changed, like `std`'s `RefCell`.
 ///
-/// The first mutable borrow while a cycle marks shades all contents, so that the collector never looks at what is
+/// The first mutable borrow in a cycle shades all contents, so that the collector never looks at what is
 /// being changed: it takes time in proportion to the pointers inside. For large arrays of pointers
 /// take a slice of [`GcCell`](crate::GcCell)s, whose barrier is constant.
 ///
@@ -193,7 +193,7 @@ impl<T> Deref for RefMut<'_, T> {
 impl<T> DerefMut for RefMut<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: H2: this is the only borrow; markers keep off, for the contents were logged in this stage.
+        // SAFETY: H2: this is the only borrow; markers keep off, for the contents were logged.
         unsafe { &mut *self.cell.value.get() }
     }
 }

@@ -113,7 +113,7 @@ fn moving_needs_the_barrier() {
 /// One mutator cuts `b` off while another, which may be a handshake ahead or behind, puts it into `new` through `put`. With
 /// `made_before`, `new` is an old object; otherwise it is made in the scope.
 fn move_while_another_cuts(made_before: bool, put: fn(&Thing, &Mutator, NonNull<u8>)) {
-    explore(2, move || {
+    explore(1, move || {
         let (world, cutter) = World::new();
         let (mutator, new) = (attach(&world.core), Thing::new());
         let old = made_before.then(|| enter(&mutator, || add_root(&mutator, alloc(&mutator, &new))));

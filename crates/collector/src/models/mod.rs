@@ -39,6 +39,7 @@ use loom::{
     },
 };
 use std::{
+    alloc::Layout,
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
@@ -168,6 +169,7 @@ static THING: Descriptor = Descriptor {
     drop: Some(drop_thing),
     name: || "Thing",
     needs_trace: true,
+    layout: Layout::new::<*const Thing>(),
 };
 
 /// A heap without background threads and without a trigger.
@@ -186,8 +188,11 @@ fn alloc(mutator: &Mutator, of: &Arc<Thing>) -> NonNull<u8> {
     // SAFETY: the model's thread has entered the mutator.
     let local = unsafe { mutator.local() };
     let kind = Kind::of(&THING);
-    let cell = local.bump(kind, CELL_BYTES);
-    let cell = cell.or_else(|| local.alloc_slow(mutator, kind, &THING, CELL_BYTES).ok());
+    // SAFETY: kind, descriptor and size belong together, and the cell is filled below.
+    let cell = unsafe { local.bump(kind, CELL_BYTES) };
+    // SAFETY: as above.
+    let slow = || unsafe { local.alloc_slow(mutator, kind, &THING, CELL_BYTES) }.ok();
+    let cell = cell.or_else(slow);
     let cell = cell.expect("models have memory");
     // SAFETY: a write; loom checks that nobody looks.
     of.contents.with_mut(|contents| unsafe { contents.write(1) });

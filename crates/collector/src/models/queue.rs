@@ -137,9 +137,9 @@ fn the_gate_is_open_or_shut() {
         let pusher = {
             let shaded = std::sync::Arc::clone(&shaded);
             spawn(&model, move |model| {
-                model.queue.push_gated(|| {
-                    shaded.fetch_add(1, SeqCst);
-                    Some(object(OBJECTS))
+                model.queue.push_gated(|open| {
+                    shaded.fetch_add(usize::from(open), SeqCst);
+                    open.then(|| object(OBJECTS))
                 });
             })
         };
