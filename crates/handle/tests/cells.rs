@@ -95,6 +95,7 @@ fn a_moving_object_survives() {
         });
         assert!(heap.stats().cycles > 3, "{:?}", heap.stats());
         drop((ballast, holder, mutator));
+        heap.collect();
         heap.recount().expect("the counters are exact");
     }
 }

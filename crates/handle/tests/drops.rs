@@ -80,6 +80,7 @@ fn the_dead_are_dropped_once() {
         assert!(sum > 0);
         drop(roots);
         drop(mutator);
+        heap.collect();
         heap.recount().expect("the counters are exact");
         drop(heap);
         census.assert_dead(|_| true);
@@ -249,6 +250,7 @@ fn drop_glue_cannot_use_the_heap() {
         }
         mutator.enter(|cx| _ = cx.alloc(1));
         drop(mutator);
+        heap.collect();
         heap.recount().expect("the counters are exact");
     }
 }

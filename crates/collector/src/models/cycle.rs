@@ -110,15 +110,22 @@ fn moving_needs_the_barrier() {
     hide_behind_a_new_object(1, Barrier::Forgotten);
 }
 
-/// One mutator cuts `b` off while another, which may be a handshake ahead or behind, puts it into `new` through `put`. With
-/// `made_before`, `new` is an old object; otherwise it is made in the scope.
+/// A cycle has begun: one mutator is armed, another is in its scope still and is not. This one cuts `b` off, without shading
+/// it, while the armed one puts it into `new` through `put`. With `made_before`, `new` is an old object; otherwise it is made
+/// in the scope. Whoever acknowledges last drives the cycle on.
 fn move_while_another_cuts(made_before: bool, put: fn(&Thing, &Mutator, NonNull<u8>)) {
-    explore(1, move || {
+    explore(2, move || {
         let (world, cutter) = World::new();
         let (mutator, new) = (attach(&world.core), Thing::new());
         let old = made_before.then(|| enter(&mutator, || add_root(&mutator, alloc(&mutator, &new))));
+        // SAFETY: exited below, by the thread that goes on with the mutator.
+        unsafe { cutter.enter() };
+        let number = world.core.driver.request();
+        world.core.advance();
         let cutting = spawn(&world, move |world| {
-            enter(&cutter, || world.a.store(&cutter, null_mut(), Barrier::On));
+            world.a.store(&cutter, null_mut(), Barrier::On);
+            // SAFETY: entered above; no pointer is held.
+            unsafe { cutter.exit() };
             detach(&world.core, &cutter);
         });
         let moving = {
@@ -134,10 +141,9 @@ fn move_while_another_cuts(made_before: bool, put: fn(&Thing, &Mutator, NonNull<
                 moved
             })
         };
-        let driver = spawn(&world, |world| drive(&world.core));
         cutting.join().expect("the cutter is done");
         let moved = moving.join().expect("the mover is done");
-        finish(&world.core, driver.join().expect("the driver is done"));
+        finish(&world.core, number);
         if moved.is_some() {
             assert_eq!((world.b.drops(), new.drops()), (0, 0), "what can be reached died");
         }
