@@ -190,6 +190,38 @@ fn an_object_taken_from_a_dropped_root_survives() {
     });
 }
 
+/// Goal: what a root led to survives the drop of the root by a thread that no handshake waits for. Method: a mutator reads the
+/// only root of `b` and moves it behind `a`, while another thread drops the root and a third runs a cycle.
+#[test]
+fn an_object_survives_the_drop_of_its_root_elsewhere() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        let only = enter(&mutator, || {
+            let only = add_root(&mutator, world.a.load().expect("a leads to b"));
+            world.a.store(&mutator, null_mut(), Barrier::On);
+            only
+        });
+        let mover = {
+            let of_dropper = Arc::clone(&world);
+            spawn(&world, move |world| {
+                let dropper = enter(&mutator, || {
+                    // SAFETY: the heap exists.
+                    let b = unsafe { only.get() }.expect("the root is in use");
+                    let dropper = spawn(&of_dropper, move |world| world.drop_root(only));
+                    world.a.store(&mutator, b.as_ptr(), Barrier::On);
+                    dropper
+                });
+                detach(&world.core, &mutator);
+                dropper
+            })
+        };
+        let driver = spawn(&world, |world| drive(&world.core));
+        mover.join().expect("the mutator is done").join().expect("the root is dropped");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+    });
+}
+
 /// Goal: a mutator that attaches in the middle of a cycle joins it rightly. Method: attach, hide an object, detach,
 /// while another thread runs a cycle.
 #[test]
