@@ -101,7 +101,9 @@ impl Local {
                 while sweeps < SWEEP_BLOCKS_MAX {
                     sweeps += 1;
                     let swept = arena.sweep_and_claim(bin, &mut home.claim, &mut DropGlue);
-                    self.core().note_sweep_step();
+                    if swept.is_some() {
+                        self.core().note_swept();
+                    }
                     match swept {
                         Some(Swept::Full) => {}
                         Some(Swept::Empty | Swept::Holes) => return Ok(None),

@@ -428,12 +428,13 @@ impl Core {
             !self.is_entered_here(),
             "cannot collect inside a scope: the cycle would wait for its end; leave the scope first"
         );
-        let _ = self.collect_within(None);
+        let _ = self.wait_for_cycle(self.driver.request(), None);
     }
 
-    /// As [`Core::collect`]; gives up when the time is over. Whether the cycle came to its end.
-    fn collect_within(&self, limit: Option<Duration>) -> bool {
-        let (number, begun) = (self.driver.request(), Instant::now());
+    /// Waits until the cycle with this number is over, and does its work where nobody else does. Gives up when the time is
+    /// over. Whether the cycle came to its end.
+    fn wait_for_cycle(&self, number: u64, limit: Option<Duration>) -> bool {
+        let begun = Instant::now();
         let has_ended = || {
             // ORDERING: Acquire pairs with the Release in `end`.
             self.driver.ended.load(Ordering::Acquire) >= number
@@ -464,13 +465,19 @@ impl Core {
 
     /// At a scope's end: if memory ran out, waits for a cycle to free some.
     pub(crate) fn throttle(&self) {
-        if !self.starved.load(Ordering::Relaxed) || self.is_entered_here() {
+        let starved = self.starved.load(Ordering::Relaxed);
+        // A mutator that runs ahead of a cycle to the end of the memory would fail, although the cycle frees some.
+        let runs_ahead = self.is_nearly_full() && !self.driver.is(Phase::Idle);
+        if !(starved || runs_ahead) || self.is_entered_here() {
             return;
         }
+        let begun = Instant::now();
         if self.starved.swap(false, Ordering::Relaxed) {
-            let begun = Instant::now();
-            let _ = self.collect_within(Some(STARVED_WAIT_MAX));
-            self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            let number = self.driver.request();
+            let _ = self.wait_for_cycle(number, Some(STARVED_WAIT_MAX));
+        } else {
+            let _ = self.wait_for_cycle(self.cycle_number(), Some(STARVED_WAIT_MAX));
         }
+        self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 }

@@ -74,12 +74,14 @@ impl Core {
             left -= self.sweep_bin(bin, left);
             index += 1;
         }
-        self.note_sweep_step();
+        if left < blocks {
+            self.note_swept();
+        }
         left < blocks
     }
 
-    /// After a piece of sweeping: if it was the last one, whoever waits for the end has it now.
-    pub(crate) fn note_sweep_step(&self) {
+    /// After something was swept: if it was the last, whoever waits for the end has it now.
+    pub(crate) fn note_swept(&self) {
         if self.arena.unswept_blocks() == 0 {
             self.queue.kick();
         }
