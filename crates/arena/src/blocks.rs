@@ -1,8 +1,8 @@
-//! Block records: what is known of a block, 64 bytes in a dense table.
+//! Block records: what is known of a block, 32 bytes in a dense table.
 //!
 //! | field | written by | read by |
 //! |---|---|---|
-//! | `tag`, `bin`, `object_bytes`, `run_blocks`, `state` | whoever takes the block from the free map, before a pointer into it exists | everybody who holds such a pointer |
+//! | `tag`, `bin`, `object_words`, `state`, `drops`, `cursor` of a large run | whoever takes the block from the free map, before a pointer into it exists | everybody who holds such a pointer |
 //! | `next` | holder of the lock of the list it is in | the same |
 //! | `cursor` | who puts the block on a list | who takes it off |
 //! | `used_cells` | the claimant, the sweeper | the same; statistics (approximate while they run) |
@@ -11,8 +11,9 @@
 
 use crate::{
     bin::Bin,
-    sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
     table::Zeroed,
+    units::{BLOCK_BYTES, CELL_BYTES_MIN},
 };
 use std::ptr::null_mut;
 
@@ -30,23 +31,22 @@ pub(crate) enum BlockState {
     LargeTail = 3,
 }
 
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 #[derive(Debug)]
 pub(crate) struct BlockRecord {
     /// What the owner of the block attached to it: the type of all its objects.
     tag: AtomicPtr<()>,
     /// The bin whose cells these are; null in large runs.
     bin: AtomicPtr<Bin>,
-    /// Bytes that each object of the block takes (of a large object: of its whole run).
-    object_bytes: AtomicU64,
+    /// Words of 8 bytes that each object of the block takes (of a large object: its whole run).
+    object_words: AtomicU32,
     /// The next block in a list of the bin, or [`NO_BLOCK`].
     next: AtomicU32,
-    /// Cells below it are live or handed out; from it on, unmarked cells are free (A2).
+    /// Of cells: those below it are live or handed out; from it on, unmarked ones are free (A2). Of a large object: blocks of
+    /// its run.
     cursor: AtomicU32,
     /// Cells that hold an object, as far as retired regions and the last sweep tell.
-    used_cells: AtomicU32,
-    /// Blocks of the run whose head this is.
-    run_blocks: AtomicU32,
+    used_cells: AtomicU16,
     state: AtomicU8,
     /// Whether dead objects of a large run are shown to the sweep visitor.
     drops: AtomicU8,
@@ -54,18 +54,21 @@ pub(crate) struct BlockRecord {
 
 pub(crate) const NO_BLOCK: u32 = u32::MAX;
 
-const _: () = assert!(cfg!(loom) || size_of::<BlockRecord>() == 64);
+const WORD_BYTES: usize = 8;
+
+const _: () = assert!(cfg!(loom) || size_of::<BlockRecord>() == 32);
+const _: () =
+    assert!(BLOCK_BYTES / CELL_BYTES_MIN <= u16::MAX as usize, "the cells of a block are counted in 16 bits");
 
 impl Default for BlockRecord {
     fn default() -> BlockRecord {
         BlockRecord {
             tag: AtomicPtr::new(null_mut()),
             bin: AtomicPtr::new(null_mut()),
-            object_bytes: AtomicU64::new(0),
+            object_words: AtomicU32::new(0),
             next: AtomicU32::new(0),
             cursor: AtomicU32::new(0),
-            used_cells: AtomicU32::new(0),
-            run_blocks: AtomicU32::new(0),
+            used_cells: AtomicU16::new(0),
             state: AtomicU8::new(0),
             drops: AtomicU8::new(0),
         }
@@ -79,18 +82,20 @@ impl BlockRecord {
     pub(crate) fn init_cells(&self, bin: &Bin) {
         self.tag.store(bin.tag().cast_mut(), Relaxed);
         self.bin.store(std::ptr::from_ref(bin).cast_mut(), Relaxed);
-        self.object_bytes.store(bin.cell_bytes() as u64, Relaxed);
+        self.object_words.store((bin.cell_bytes() / WORD_BYTES) as u32, Relaxed);
         self.cursor.store(0, Relaxed);
         self.used_cells.store(0, Relaxed);
         self.state.store(BlockState::Cells as u8, Relaxed);
     }
 
-    pub(crate) fn init_large(&self, tag: *const (), bytes: usize, blocks: usize, drops: bool) {
+    pub(crate) fn init_large(&self, tag: *const (), blocks: usize, drops: bool) {
         self.tag.store(tag.cast_mut(), Relaxed);
         self.bin.store(null_mut(), Relaxed);
-        self.object_bytes.store(bytes as u64, Relaxed);
+        // A run of more than 32 GiB counts as one of 32 GiB, in estimates only.
+        let words = u32::try_from(blocks * (BLOCK_BYTES / WORD_BYTES)).unwrap_or(u32::MAX);
+        self.object_words.store(words, Relaxed);
         self.used_cells.store(1, Relaxed);
-        self.run_blocks.store(blocks as u32, Relaxed);
+        self.cursor.store(blocks as u32, Relaxed);
         self.drops.store(u8::from(drops), Relaxed);
         self.state.store(BlockState::LargeHead as u8, Relaxed);
     }
@@ -121,7 +126,7 @@ impl BlockRecord {
 
     #[inline]
     pub(crate) fn object_bytes(&self) -> usize {
-        self.object_bytes.load(Relaxed) as usize
+        self.object_words.load(Relaxed) as usize * WORD_BYTES
     }
 
     /// The bin, null in large runs.
@@ -146,15 +151,15 @@ impl BlockRecord {
     }
 
     pub(crate) fn used_cells(&self) -> u32 {
-        self.used_cells.load(Relaxed)
+        self.used_cells.load(Relaxed).into()
     }
 
     pub(crate) fn set_used_cells(&self, cells: u32) {
-        self.used_cells.store(cells, Relaxed);
+        self.used_cells.store(cells as u16, Relaxed);
     }
 
     pub(crate) fn run_blocks(&self) -> usize {
-        self.run_blocks.load(Relaxed) as usize
+        self.cursor.load(Relaxed) as usize
     }
 
     pub(crate) fn drops(&self) -> bool {

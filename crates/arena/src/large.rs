@@ -38,7 +38,7 @@ impl Arena {
     ) -> Result<NonNull<u8>, Exhausted> {
         let blocks = spec.bytes.div_ceil(BLOCK_BYTES).max(1);
         let head = self.take_blocks(blocks)?;
-        self.reservation().record(head).init_large(spec.tag, blocks * BLOCK_BYTES, blocks, spec.drops);
+        self.reservation().record(head).init_large(spec.tag, blocks, spec.drops);
         for index in head.index() + 1..head.index() + blocks {
             self.reservation().record(BlockId(index as u32)).init_tail();
         }

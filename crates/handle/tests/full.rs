@@ -89,7 +89,6 @@ fn short_scopes_never_fill_the_heap() {
 /// Goal: the same when the background thread, which has to end each cycle, gets little of the processor. Method: as above;
 /// run it on one core (`taskset -c 0`).
 #[test]
-#[ignore = "mutators do not wait for the background thread before memory is gone"]
 fn short_scopes_never_outrun_the_background_thread() {
     allocate_much_in_short_scopes(1);
 }
