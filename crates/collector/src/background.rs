@@ -1,8 +1,8 @@
 //! Background threads: one that drives cycles, marks, clears and sweeps; further ones that only mark.
 
 use crate::{
-    cycle::MARK_BUDGET,
     heap::{Config, Core, HeapError},
+    work::MARK_BUDGET,
 };
 use mudlark_arena::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, thread};
 use std::ops::Deref;

@@ -48,6 +48,7 @@ mod roots;
 mod scavenger;
 mod sweeper;
 mod trace;
+mod work;
 
 pub use alloc_slow::HeapFull;
 pub use background::{Collector, SharedCollector};

@@ -1,0 +1,155 @@
+//! Who does the cycle's work: background threads, mutators at safepoints, and those who wait for its end.
+//!
+//! All work comes in steps, so that whoever does it looks at the cycle in between, and tests can take the place of threads.
+
+use crate::{
+    cycle::{Phase, Progress},
+    heap::Core,
+    mark::{Drained, Marker},
+    sweeper,
+};
+use mudlark_arena::sync::Ordering;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+/// Bytes marked between two looks at the cycle.
+pub(crate) const MARK_BUDGET: u64 = 4 << 20;
+const SWEEP_BUDGET: usize = 64;
+/// The same at safepoints of heaps without background threads.
+const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
+const SWEEP_BUDGET_SAFEPOINT: usize = 16;
+/// How long a starving mutator waits for others to leave their scopes before it goes on (and fails, perhaps).
+const STARVED_WAIT_MAX: Duration = Duration::from_millis(200);
+
+impl Core {
+    /// The number of the cycle that is under way, or of the last one.
+    pub(crate) fn cycle_number(&self) -> u64 {
+        self.driver.started.load(Ordering::Relaxed)
+    }
+
+    /// Marks about `budget` bytes. `false` when there was nothing to take. A panic of a tracer aborts the cycle.
+    pub(crate) fn mark_some(&self, budget: u64) -> bool {
+        self.mark_counted(budget).1
+    }
+
+    /// As [`Core::mark_some`]; also tells how many bytes were marked here.
+    fn mark_counted(&self, budget: u64) -> (u64, bool) {
+        let mut marker = Marker::new(self);
+        let drained = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
+        if drained.is_err() {
+            // Before the marker lets go of its work: from then on the queue may look drained.
+            self.driver.abort.store(true, Ordering::Relaxed);
+        }
+        marker.let_go();
+        let bytes = marker.marked_bytes();
+        let worked = match drained {
+            Ok(drained) => bytes > 0 || drained != Drained::Empty,
+            Err(payload) => {
+                self.queue.kick();
+                sweeper::contain(|| drop(payload));
+                true
+            }
+        };
+        (bytes, worked)
+    }
+
+    /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.
+    pub(crate) fn work(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
+        if self.driver.is_marking() {
+            let (bytes, worked) = self.mark_counted(mark_budget);
+            self.accounts.earn_credit(bytes);
+            worked
+        } else if self.driver.is(Phase::Sweep) {
+            self.sweep_some(sweep_blocks)
+        } else {
+            false
+        }
+    }
+
+    /// A background thread's step. `false` when there is nothing to do.
+    pub(crate) fn step(&self) -> bool {
+        self.driver.run(self, Progress::Any);
+        let worked = self.work(MARK_BUDGET, SWEEP_BUDGET);
+        if worked {
+            self.driver.run(self, Progress::Any);
+        } else if self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
+            self.scavenge();
+        }
+        worked
+    }
+
+    /// What a mutator does for the cycle at a safepoint that it looks at it.
+    pub(crate) fn poll(&self) {
+        self.advance();
+        if !self.background.has_threads() || self.is_behind() {
+            let _ = self.work(MARK_BUDGET_SAFEPOINT, SWEEP_BUDGET_SAFEPOINT);
+            self.driver.run(self, Progress::Any);
+        }
+    }
+
+    /// Runs a complete cycle that begins after this call, and waits for its end, sweep included.
+    ///
+    /// # Panics
+    ///
+    /// In a scope of this heap, whose end the cycle would wait for, and in drop glue that the collector runs.
+    pub fn collect(&self) {
+        sweeper::assert_outside_of_drop_glue("collect");
+        assert!(
+            !self.is_entered_here(),
+            "cannot collect inside a scope: the cycle would wait for its end; leave the scope first"
+        );
+        let _ = self.wait_for_cycle(self.driver.request(), None);
+    }
+
+    /// Waits until the cycle with this number is over, and does its work where nobody else does. Gives up when the time is
+    /// over. Whether the cycle came to its end.
+    fn wait_for_cycle(&self, number: u64, limit: Option<Duration>) -> bool {
+        let begun = Instant::now();
+        let has_ended = || {
+            // ORDERING: Acquire pairs with the Release in `end`.
+            self.driver.ended.load(Ordering::Acquire) >= number
+        };
+        self.advance();
+        self.queue.kick();
+        while !has_ended() {
+            if !self.background.has_threads() {
+                self.driver.run(self, Progress::Any);
+                if self.work(MARK_BUDGET, SWEEP_BUDGET) {
+                    continue;
+                }
+                self.driver.run(self, Progress::Any);
+            }
+            let waiting = self.driver.waiting.lock();
+            if !has_ended() {
+                let left =
+                    limit.map_or(Duration::from_millis(1), |limit| limit.saturating_sub(begun.elapsed()));
+                if left.is_zero() {
+                    return false;
+                }
+                // The short bound matters only without background threads, when another mutator took the last work.
+                drop(self.driver.changed.wait_timeout(waiting, left.min(Duration::from_millis(1))));
+            }
+        }
+        true
+    }
+
+    /// At a scope's end: if memory ran out, waits for a cycle to free some.
+    pub(crate) fn throttle(&self) {
+        let starved = self.starved.load(Ordering::Relaxed);
+        // A mutator that runs ahead of a cycle to the end of the memory would fail, although the cycle frees some.
+        let runs_ahead = self.is_nearly_full() && !self.driver.is(Phase::Idle);
+        if !(starved || runs_ahead) || self.is_entered_here() {
+            return;
+        }
+        let begun = Instant::now();
+        if self.starved.swap(false, Ordering::Relaxed) {
+            let number = self.driver.request();
+            let _ = self.wait_for_cycle(number, Some(STARVED_WAIT_MAX));
+        } else {
+            let _ = self.wait_for_cycle(self.cycle_number(), Some(STARVED_WAIT_MAX));
+        }
+        self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+}
