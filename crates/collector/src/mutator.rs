@@ -23,7 +23,9 @@ const SERVED: u32 = 2;
 const REQUEST: u32 = 4;
 const POLL: u32 = 8;
 
-/// A mutator as both sides see it.
+/// A mutator as both sides see it. On cache lines of its own (and their prefetched neighbors): its owner writes in it
+/// with every allocation.
+#[repr(align(128))]
 pub struct Mutator {
     state: AtomicU32,
     /// The thread whose scope is open: an address that is different for each thread. Zero outside of scopes.
