@@ -13,7 +13,7 @@
 //! store can overtake a load and no fence is needed. `POLL` is the mutator's note to itself: look at the cycle on the way out.
 //! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
 
-use crate::{handshake::Handshake, heap::Core, local::Local, sweeper::is_in_drop_glue};
+use crate::{handshake::Handshake, heap::Core, local::Local, sweeper::assert_outside_of_drop_glue};
 use mudlark_arena::sync::{AtomicU32, AtomicUsize, Ordering};
 use std::{fmt, time::Instant};
 
@@ -74,7 +74,7 @@ impl Mutator {
     /// In drop glue that the collector runs.
     #[inline]
     pub unsafe fn enter(&self) {
-        crate::sweeper::assert_outside_of_drop_glue("enter a scope");
+        assert_outside_of_drop_glue("enter a scope");
         // ORDERING: Acquire pairs with the Release of whoever served the last handshake.
         if self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.enter_slow();
@@ -123,7 +123,7 @@ impl Mutator {
                 Ok(_) => {
                     // After the word is passive, so that the next handshake can be served at once.
                     let last = acknowledges && core.acknowledge();
-                    if state & POLL != 0 && !is_in_drop_glue() {
+                    if state & POLL != 0 {
                         core.poll();
                     } else if last {
                         core.advance();
@@ -134,9 +134,7 @@ impl Mutator {
             }
         }
         core.pauses.record(begun.elapsed());
-        if !is_in_drop_glue() {
-            core.throttle();
-        }
+        core.throttle();
     }
 
     /// Has [`Mutator::exit`] look at the cycle. Called in a scope of this mutator.

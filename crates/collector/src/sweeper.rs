@@ -50,11 +50,6 @@ pub(crate) fn contain(run: impl FnOnce()) {
     }
 }
 
-/// Whether the current thread runs drop glue for a collector.
-pub(crate) fn is_in_drop_glue() -> bool {
-    IN_DROP_GLUE.get()
-}
-
 /// Ends all objects of a heap that nobody uses any more.
 pub(crate) fn drop_everything(arena: &mut Arena) {
     arena.visit_remaining(&mut DropGlue);
