@@ -24,9 +24,9 @@ use std::ptr::NonNull;
 pub const MAX_HEAP_BYTES_DEFAULT: usize = 64 << 30;
 /// Below this a refused reservation is an error and is not halved any more.
 const HEAP_BYTES_FLOOR: usize = 4 << 20;
-/// From this size of the heap on huge pages are advised. Smaller heaps gain nothing, and the first touch of a huge page
+/// From this size of the heap on huge pages are advised. Smaller heaps gain little, and the first touch of a huge page
 /// stops a mutator for milliseconds.
-const HUGE_BYTES_MIN: usize = 1 << 30;
+const HUGE_BYTES_MIN: usize = 16 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Reservation {

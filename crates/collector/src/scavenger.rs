@@ -11,7 +11,7 @@ const HISTORY: usize = 16;
 /// Below this nothing is given back: it would be taken again at once.
 const KEEP_BYTES_MIN: u64 = 4 << 20;
 /// From this heap on only whole huge pages are given back.
-const WHOLE_CHUNKS_FROM_BYTES: usize = 1 << 30;
+const WHOLE_CHUNKS_FROM_BYTES: usize = 16 << 30;
 
 /// The goals of the last cycles.
 #[derive(Debug, Default)]
