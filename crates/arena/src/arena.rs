@@ -168,7 +168,7 @@ impl Arena {
 
     /// Whether an address lies in a block that exists.
     pub fn contains(&self, address: *const u8) -> bool {
-        let base = self.reservation.base().addr().get();
+        let base = self.base();
         let bytes = self.map.lock().frontier() * BLOCK_BYTES;
         (base..base + bytes).contains(&address.addr())
     }
@@ -219,6 +219,12 @@ impl Arena {
         if self.live.load(Relaxed) == Side::A as u8 { Side::A } else { Side::B }
     }
 
+    /// The bitmap that the next cycle fills, or the one that is under way.
+    #[inline]
+    pub fn filling_side(&self) -> Side {
+        self.live_side().other()
+    }
+
     /// Makes the filled bitmap the live one: every block becomes unswept.
     ///
     /// Blocks that are claimed meanwhile stay with their claimants, who go on by the old bitmap; they become unswept
@@ -226,7 +232,7 @@ impl Arena {
     /// sweep is complete.
     pub fn turn(&self) {
         let bins = self.bins.lock();
-        let live = self.live_side().other();
+        let live = self.filling_side();
         self.live.store(live as u8, Relaxed);
         for bin in bins.iter() {
             // SAFETY: A6: bins are freed with the arena only.
@@ -241,7 +247,7 @@ impl Arena {
     /// been released.
     pub fn clear_filling(&self) {
         let frontier = self.map.lock().frontier();
-        let filling: Bits<'_> = self.reservation.marks(self.live_side().other());
+        let filling: Bits<'_> = self.reservation.marks(self.filling_side());
         filling.clear_blocks(frontier);
     }
 

@@ -43,7 +43,7 @@
 //!
 //! // Mark it, take turns, sweep: one object is left.
 //! // SAFETY: `kept` is a cell of this arena.
-//! assert!(unsafe { arena.marks(arena.live_side().other()).try_mark(kept) });
+//! assert!(unsafe { arena.marks(arena.filling_side()).try_mark(kept) });
 //! arena.turn();
 //! arena.clear_filling();
 //! while arena.sweep_one(bin, &mut ()).is_some() {}

@@ -73,12 +73,12 @@ fn publish(birth: Birth, order: Ordering, reader: fn(&Arena, *mut u8, &UnsafeCel
 
 fn try_mark(arena: &Arena, cell: *const u8) -> bool {
     // SAFETY: models mark cells of their arena only.
-    unsafe { arena.marks(arena.live_side().other()).try_mark(cell) }
+    unsafe { arena.marks(arena.filling_side()).try_mark(cell) }
 }
 
 fn is_marked(arena: &Arena, cell: *const u8) -> bool {
     // SAFETY: as above.
-    unsafe { arena.marks(arena.live_side().other()).is_marked(cell) }
+    unsafe { arena.marks(arena.filling_side()).is_marked(cell) }
 }
 
 fn mark_or_scan(arena: &Arena, cell: *mut u8, contents: &UnsafeCell<u32>) {

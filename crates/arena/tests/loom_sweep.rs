@@ -70,7 +70,7 @@ fn sweepers_and_claimants_share_blocks() {
             (fill_block(&arena, bin), fill_block(&arena, bin))
         };
         // SAFETY: a cell of this arena.
-        unsafe { arena.marks(arena.live_side().other()).try_mark(first[0]) };
+        unsafe { arena.marks(arena.filling_side()).try_mark(first[0]) };
         let live = first[0].addr();
         arena.turn();
         let dead = std::sync::Arc::new(Mutex::new(Vec::new()));

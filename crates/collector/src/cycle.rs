@@ -15,10 +15,7 @@
 //! does not get it leaves a note (`kick`), and the holder looks again (C3).
 
 use crate::{handshake::Handshake, heap::Core, pacing::CycleReport};
-use mudlark_arena::{
-    Side,
-    sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence},
-};
+use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
 /// Where a cycle is.
@@ -132,11 +129,6 @@ impl Driver {
     /// Whether mutators must look at the cycle at their safepoints, because nobody else does.
     pub(crate) fn wants_poll(&self, core: &Core) -> bool {
         !self.is(Phase::Idle) && !core.background.has_threads()
-    }
-
-    /// The bitmap that this cycle fills, while one is open; asked under the gate or by the driver.
-    pub(crate) fn filling(&self, core: &Core) -> Side {
-        core.arena.live_side().other()
     }
 
     pub(crate) fn counts(&self) -> CycleCounts {
@@ -317,7 +309,7 @@ impl Driver {
     }
 
     fn end(&self, core: &Core, state: &mut State) {
-        // ORDERING: Release pairs with the Acquire in `collect`: who sees the end sees what the cycle did.
+        // ORDERING: Release pairs with the Acquire in `wait_for_cycle`: who sees the end sees what the cycle did.
         self.ended.fetch_add(1, Ordering::Release);
         state.allocated_at_end = core.accounts.allocated();
         self.enter(core, state, Phase::Idle);

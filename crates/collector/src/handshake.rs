@@ -31,7 +31,7 @@ impl Handshake {
     pub(crate) fn take(self, local: &Local, core: &Core) {
         let cycle = core.cycle_number();
         match self {
-            Handshake::Arm => local.arm(core.arena.live_side().other()),
+            Handshake::Arm => local.arm(core.arena.filling_side()),
             Handshake::Flush => {}
             Handshake::Close => local.close(cycle),
             Handshake::HandOver => local.hand_over(),

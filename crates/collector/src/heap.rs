@@ -125,7 +125,7 @@ pub struct Core {
     plan_trigger: AtomicU64,
     plan_goal: AtomicU64,
     pub(crate) assist_ns: AtomicU64,
-    /// A mutator found no memory: wait for a cycle at the next scope entry.
+    /// A mutator found no memory: it waits for a cycle when its scope ends.
     pub(crate) starved: AtomicBool,
     max_heap: usize,
     /// The shared owner of this very value; for those who make further handles.
@@ -211,7 +211,7 @@ impl Core {
         // Under the lock, so that no handshake is requested between here and the registration (M3).
         // SAFETY: M1: nobody else knows the mutator yet.
         let local = unsafe { mutator.local() };
-        self.current_handshake().join(local, self.driver.filling(self), self.cycle_number());
+        self.current_handshake().join(local, self.arena.filling_side(), self.cycle_number());
         registry.mutators.push(Arc::clone(&mutator));
         mutator
     }
@@ -245,7 +245,8 @@ impl Core {
     pub unsafe fn drop_root(&self, root: RootSlot) {
         self.queue.push_gated(|open| {
             let cell = root.replace(null_mut()).filter(|_| open)?;
-            let filling = self.arena.marks(self.driver.filling(self));
+            // Under the gate, the cycle that is open cannot end, and its bitmap is this one.
+            let filling = self.arena.marks(self.arena.filling_side());
             // SAFETY: C2: roots lead to objects of this heap.
             unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
         });

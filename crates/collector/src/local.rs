@@ -245,7 +245,7 @@ impl Local {
         if self.window_open.get() && region.cursor > region.start {
             self.window.borrow_mut().push(Span { start: region.start, end: region.cursor });
         }
-        // SAFETY: A6: as in `Home::bin`; the borrow of `home` must stay free for the claim.
+        // SAFETY: A6: bins live as long as the arena; the borrow of `home` must stay free for the claim.
         let bin = unsafe { home.bin.as_ref() };
         // SAFETY: objects below the cursor were written right after the bump, inside the scope that is over or is
         // in this very allocation.
@@ -265,7 +265,7 @@ impl Local {
 
     fn release_all(&self) {
         for home in self.homes.borrow_mut().iter_mut() {
-            // SAFETY: A6: as in `Home::bin`; the borrow of `home` must stay free for the claim.
+            // SAFETY: A6: bins live as long as the arena; the borrow of `home` must stay free for the claim.
             let bin = unsafe { home.bin.as_ref() };
             self.arena().release_claim(bin, &mut home.claim);
         }

@@ -17,7 +17,7 @@ use std::{
 /// Bytes marked between two looks at the cycle.
 pub(crate) const MARK_BUDGET: u64 = 4 << 20;
 const SWEEP_BUDGET: usize = 64;
-/// The same at safepoints of heaps without background threads.
+/// The same at safepoints of heaps without background threads, or behind their goal.
 const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
 const SWEEP_BUDGET_SAFEPOINT: usize = 16;
 /// How long a starving mutator waits for others to leave their scopes before it goes on (and fails, perhaps).

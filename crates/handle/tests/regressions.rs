@@ -3,7 +3,11 @@
 //! Where the order of steps matters, heaps have no background threads: then cycles advance only where the test's own threads
 //! allocate or leave scopes, and every run is the same.
 
+#[path = "support/random.rs"]
+mod random;
+
 use mudlark::{Gc, GcCell, GcRefCell, Heap, Mutator, Root, Scope, Trace, trace::Static};
+use random::Random;
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
@@ -27,22 +31,6 @@ struct Counted(Arc<AtomicUsize>);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_add(1, SeqCst);
-    }
-}
-
-/// Random numbers: xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn of(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % end
     }
 }
 

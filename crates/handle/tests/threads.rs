@@ -1,27 +1,15 @@
 //! Several mutators on several threads, each against a model of its own, and objects that all of them share.
 
+#[path = "support/random.rs"]
+mod random;
+
 use mudlark::{Gc, GcCell, GcPercent, GcRefCell, Heap, Mutator, Root, Trace};
+use random::Random;
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
 };
-
-/// Random numbers: xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn of(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % end
-    }
-}
 
 /// Names the seed when a thread panics.
 struct Seed(u64);

@@ -162,7 +162,7 @@ impl ModelHeap {
     }
 
     fn mark(&self, keep: u8) {
-        let marks = self.arena.marks(self.arena.live_side().other());
+        let marks = self.arena.marks(self.arena.filling_side());
         for (&address, object) in &self.live {
             if keep >> (object.id % 8) & 1 != 0 {
                 let cell = std::ptr::without_provenance(address);

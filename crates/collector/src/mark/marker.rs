@@ -70,7 +70,7 @@ impl<'h> Marker<'h> {
         Marker {
             core,
             arena: &core.arena,
-            marks: core.arena.marks(core.arena.live_side().other()),
+            marks: core.arena.marks(core.arena.filling_side()),
             queue: &core.queue,
             roots: &core.roots,
             closed: Stamp::of_cycle(0),
@@ -88,7 +88,7 @@ impl<'h> Marker<'h> {
 
     /// Looks up the cycle, once work was taken: whoever holds work keeps the cycle from ending, and nobody else does.
     fn join_cycle(&mut self) {
-        self.marks = self.arena.marks(self.arena.live_side().other());
+        self.marks = self.arena.marks(self.arena.filling_side());
         self.closed = Stamp::of_cycle(self.core.cycle_number());
     }
 
