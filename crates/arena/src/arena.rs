@@ -5,6 +5,7 @@ use crate::{
     bitmap::{Bits, Marks},
     block_map::BlockMap,
     error::{Exhausted, ReserveError},
+    freed::{self, Freed},
     os::{PageSource, SystemPages},
     region::Claim,
     reserve::{MAX_HEAP_BYTES_DEFAULT, Reservation},
@@ -20,11 +21,13 @@ pub struct ArenaConfig {
     pub max_bytes: usize,
     /// Where pages come from.
     pub pages: Box<dyn PageSource>,
+    /// Fills the cells of dead objects when they are swept. For tests; off by default.
+    pub fill_freed: bool,
 }
 
 impl Default for ArenaConfig {
     fn default() -> ArenaConfig {
-        ArenaConfig { max_bytes: MAX_HEAP_BYTES_DEFAULT, pages: Box::new(SystemPages) }
+        ArenaConfig { max_bytes: MAX_HEAP_BYTES_DEFAULT, pages: Box::new(SystemPages), fill_freed: false }
     }
 }
 
@@ -34,6 +37,7 @@ impl Default for ArenaConfig {
 #[derive(Debug)]
 pub struct Arena {
     reservation: Reservation,
+    pub(crate) freed: Freed,
     map: Mutex<BlockMap>,
     /// Every bin ever made. Boxed, so that block records can point at them for as long as the arena lives.
     bins: Mutex<Vec<NonNull<Bin>>>,
@@ -65,6 +69,7 @@ impl Arena {
         let map = BlockMap::new(reservation.block_limit());
         Ok(Arena {
             reservation,
+            freed: Freed { fills: config.fill_freed },
             map: Mutex::new(map),
             bins: Mutex::new(Vec::new()),
             large: Mutex::new(Lists::new(Side::A)),
@@ -269,6 +274,8 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        // Whoever gets these addresses next may touch them.
+        freed::reuse(self.reservation.base().as_ptr(), self.map.lock().frontier() * BLOCK_BYTES);
         for bin in self.bins.lock().drain(..) {
             // SAFETY: A6: `new_bin` leaked it, and all borrows ended with the arena's.
             drop(unsafe { Box::from_raw(bin.as_ptr()) });

@@ -3,6 +3,7 @@
 use crate::{
     arena::Arena,
     error::Exhausted,
+    freed,
     region::Birth,
     sweep::{SweepVisitor, Swept},
     sync::Ordering::Relaxed,
@@ -43,6 +44,7 @@ impl Arena {
             self.reservation().record(BlockId(index as u32)).init_tail();
         }
         let cell = self.reservation().block_start(head);
+        freed::reuse(cell.as_ptr(), blocks * BLOCK_BYTES);
         init(cell);
         self.large_blocks.fetch_add(blocks as u64, Relaxed);
         self.large_allocated.fetch_add(1, Relaxed);
@@ -77,6 +79,10 @@ impl Arena {
             let blocks = record.run_blocks();
             self.large_blocks.fetch_sub(blocks as u64, Relaxed);
             self.large_freed.fetch_add(1, Relaxed);
+            if self.freed.wants_cells() {
+                // SAFETY: A5: the run is in flight, and its object is dead.
+                unsafe { self.freed.end(cell, blocks * BLOCK_BYTES) };
+            }
             self.give_blocks(head, blocks);
             Swept::Empty
         };

@@ -58,6 +58,7 @@ mod bitmap;
 mod block_map;
 mod blocks;
 mod error;
+mod freed;
 mod large;
 mod os;
 mod region;

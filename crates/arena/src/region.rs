@@ -8,6 +8,7 @@ use crate::{
     arena::Arena,
     bin::Bin,
     bitmap::Bits,
+    freed,
     sync::Ordering::Relaxed,
     units::{BLOCK_BYTES, BLOCK_WORDS, BlockId, GRANULE_BYTES, Side},
 };
@@ -107,6 +108,7 @@ impl Arena {
         }
         let base = self.reservation().block_start(block).as_ptr();
         let start = base.wrapping_add(first as usize * bin.cell_bytes());
+        freed::reuse(start, (end - first) as usize * bin.cell_bytes());
         Some(Region { start, cursor: start, limit: base.wrapping_add(end as usize * bin.cell_bytes()) })
     }
 
@@ -128,6 +130,7 @@ impl Arena {
         let (first, used_end, end) = (cell_at(region.start), cell_at(region.cursor), cell_at(region.limit));
         debug_assert_eq!(end, claim.next_cell, "only the last region of a claim is open");
         claim.next_cell = used_end;
+        freed::shut(region.cursor, region.free_bytes());
         let (used_granule, end_granule) = (bin.granule_of(used_end), self.granule_end(bin, end));
         if birth == Birth::Black && used_end < end {
             let filling = self.reservation().marks(claim.side.other());

@@ -95,12 +95,31 @@ impl Arena {
         if bin.drops() && dead_cells > 0 {
             self.visit_dead(bin, block, side, visitor);
         }
+        if self.freed.wants_cells() {
+            self.end_dead(bin, block, side);
+        }
         record.set_used_cells(live_cells);
         bin.freed_cells.fetch_add(u64::from(dead_cells), Relaxed);
         match live_cells {
             0 => Swept::Empty,
             cells if cells < bin.cell_count() => Swept::Holes,
             _ => Swept::Full,
+        }
+    }
+
+    /// Ends the memory of all cells that are not live.
+    fn end_dead(&self, bin: &Bin, block: BlockId, side: Side) {
+        let (live, base) = (self.reservation().marks(side), self.reservation().block_start(block));
+        for (word, mask) in bin.start_mask().iter().enumerate() {
+            let mut free = mask & !live.block_word(block, word);
+            while free != 0 {
+                let cell = bin.cell_of(word * 64 + free.trailing_zeros() as usize);
+                free &= free - 1;
+                // SAFETY: A2: the mask has bits only where cells of the bin start, inside the block.
+                let start = unsafe { base.add(cell as usize * bin.cell_bytes()) };
+                // SAFETY: A5: the block is in flight, and the cell free.
+                unsafe { self.freed.end(start, bin.cell_bytes()) };
+            }
         }
     }
 

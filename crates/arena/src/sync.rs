@@ -64,8 +64,16 @@ impl<T> Mutex<T> {
 }
 
 /// A condition to wait for, together with a [`Mutex`].
+///
+/// Whoever notifies has held the lock since what is waited for became true; so it knows whether somebody waits, and does
+/// without the system call if nobody does.
 #[derive(Debug)]
-pub struct Condvar(imp::Condvar);
+pub struct Condvar {
+    inner: imp::Condvar,
+    /// Threads in `wait`. Changed under the lock; not under loom, where it would only be one thing more to explore.
+    #[cfg(not(loom))]
+    waiters: AtomicUsize,
+}
 
 impl Default for Condvar {
     fn default() -> Condvar {
@@ -76,12 +84,34 @@ impl Default for Condvar {
 impl Condvar {
     /// A condition nobody waits for yet.
     pub fn new() -> Condvar {
-        Condvar(imp::Condvar::new())
+        Condvar {
+            inner: imp::Condvar::new(),
+            #[cfg(not(loom))]
+            waiters: AtomicUsize::new(0),
+        }
+    }
+
+    /// Runs `wait`, counted as a waiter. The caller holds the lock.
+    fn counted<R>(&self, wait: impl FnOnce() -> R) -> R {
+        #[cfg(not(loom))]
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        let result = wait();
+        #[cfg(not(loom))]
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    fn has_waiters(&self) -> bool {
+        #[cfg(loom)]
+        return true;
+        // ORDERING: Relaxed: the lock orders it behind the count of everybody who has not seen what is notified.
+        #[cfg(not(loom))]
+        return self.waiters.load(Ordering::Relaxed) > 0;
     }
 
     /// Gives the lock up, waits for a notification, and takes the lock again. May wake for no reason.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.0.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.counted(|| self.inner.wait(guard)).unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Like [`Condvar::wait`], for at most `timeout`. Under loom time does not pass and the wait is unbounded.
@@ -96,16 +126,22 @@ impl Condvar {
             self.wait(guard)
         }
         #[cfg(not(loom))]
-        self.0.wait_timeout(guard, timeout).unwrap_or_else(std::sync::PoisonError::into_inner).0
+        self.counted(|| self.inner.wait_timeout(guard, timeout))
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .0
     }
 
     /// Wakes one waiter.
     pub fn notify_one(&self) {
-        self.0.notify_one();
+        if self.has_waiters() {
+            self.inner.notify_one();
+        }
     }
 
     /// Wakes all waiters.
     pub fn notify_all(&self) {
-        self.0.notify_all();
+        if self.has_waiters() {
+            self.inner.notify_all();
+        }
     }
 }

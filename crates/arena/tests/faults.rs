@@ -78,7 +78,8 @@ unsafe impl PageSource for FlakyPages {
 }
 
 fn arena(pages: &FlakyPages) -> Option<Arena> {
-    Arena::new(ArenaConfig { max_bytes: 16 << 20, pages: Box::new(pages.clone()) }).ok()
+    Arena::new(ArenaConfig { max_bytes: 16 << 20, pages: Box::new(pages.clone()), ..ArenaConfig::default() })
+        .ok()
 }
 
 /// Allocates, and once more after the pages are well again if they were not. Whether they were.
@@ -138,7 +139,7 @@ fn every_refusal_is_survived() {
 /// release; ask the system what is resident.
 #[test]
 fn released_memory_is_gone_and_comes_back_as_zeros() {
-    let config = ArenaConfig { max_bytes: 64 << 20, pages: Box::new(SystemPages) };
+    let config = ArenaConfig { max_bytes: 64 << 20, pages: Box::new(SystemPages), ..ArenaConfig::default() };
     let mut heap = ModelHeap::new(Arena::new(config).expect("a small reservation"), &[(8192, false)]);
     for _ in 0..4000 {
         heap.alloc(0).expect("there is room");

@@ -62,7 +62,11 @@ fn a_reservation_fits_under_the_address_limit() {
 fn no_addresses_is_an_error() {
     in_a_child("no_addresses_is_an_error", || {
         set_limit(libc::RLIMIT_AS, 1 << 20);
-        let made = Arena::new(ArenaConfig { max_bytes: 8 << 20, pages: Box::new(SystemPages) });
+        let made = Arena::new(ArenaConfig {
+            max_bytes: 8 << 20,
+            pages: Box::new(SystemPages),
+            ..ArenaConfig::default()
+        });
         set_limit(libc::RLIMIT_AS, u64::MAX);
         let error = made.expect_err("there are no addresses");
         assert_eq!((error.wanted_bytes, error.least_bytes), (8 << 20, 4 << 20));

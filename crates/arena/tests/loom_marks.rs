@@ -24,7 +24,11 @@ const BLOCKS: usize = 4;
 const CELL_BYTES: usize = 256;
 
 fn arena() -> Arc<Arena> {
-    let config = ArenaConfig { max_bytes: BLOCKS * BLOCK_BYTES, pages: Box::new(ModelPages) };
+    let config = ArenaConfig {
+        max_bytes: BLOCKS * BLOCK_BYTES,
+        pages: Box::new(ModelPages),
+        ..ArenaConfig::default()
+    };
     Arc::new(Arena::new(config).expect("models have memory"))
 }
 

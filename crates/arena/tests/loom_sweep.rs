@@ -15,7 +15,11 @@ use std::{
 const CELL_BYTES: usize = 512;
 
 fn arena(blocks: usize) -> Arc<Arena> {
-    let config = ArenaConfig { max_bytes: blocks * BLOCK_BYTES, pages: Box::new(ModelPages) };
+    let config = ArenaConfig {
+        max_bytes: blocks * BLOCK_BYTES,
+        pages: Box::new(ModelPages),
+        ..ArenaConfig::default()
+    };
     Arc::new(Arena::new(config).expect("models have memory"))
 }
 

@@ -63,7 +63,7 @@ proptest! {
     /// once, and the counters are exact. Method: random bins and calls; a recount after each cycle.
     #[test]
     fn an_arena_behaves_like_its_model(bins in bins(), ops in ops()) {
-        let config = ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages) };
+        let config = ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages), ..ArenaConfig::default() };
         let mut heap = ModelHeap::new(Arena::new(config).expect("a small reservation"), &bins);
         for op in &ops {
             run(&mut heap, op);
@@ -78,7 +78,8 @@ proptest! {
 #[test]
 fn every_cell_size_works() {
     for cell_bytes in (16..=CELL_BYTES_MAX).step_by(8) {
-        let config = ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages) };
+        let config =
+            ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages), ..ArenaConfig::default() };
         let bins = [(cell_bytes, cell_bytes % 16 == 0)];
         let mut heap = ModelHeap::new(Arena::new(config).expect("a small reservation"), &bins);
         for _ in 0..2 {
@@ -93,7 +94,7 @@ fn every_cell_size_works() {
 /// Goal: when every block is in use the arena says so, and goes on after a cycle. Method: fill it, free half, fill it.
 #[test]
 fn a_full_arena_recovers() {
-    let config = ArenaConfig { max_bytes: 4 << 20, pages: Box::new(SystemPages) };
+    let config = ArenaConfig { max_bytes: 4 << 20, pages: Box::new(SystemPages), ..ArenaConfig::default() };
     let mut heap =
         ModelHeap::new(Arena::new(config).expect("a small reservation"), &[(48, true), (8192, false)]);
     let mut objects = 0;
@@ -117,7 +118,7 @@ fn a_full_arena_recovers() {
 /// Goal: bytes given back are counted once. Method: give a part of a chunk back, then the whole chunk.
 #[test]
 fn bytes_are_given_back_once() {
-    let config = ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages) };
+    let config = ArenaConfig { max_bytes: MAX_BYTES, pages: Box::new(SystemPages), ..ArenaConfig::default() };
     let mut heap = ModelHeap::new(Arena::new(config).expect("a small reservation"), &[(8192, false)]);
     for _ in 0..2 {
         heap.alloc_large(1 << 20, false).expect("there is room");

@@ -1,6 +1,7 @@
 //! Allocation's slow path, as a story: pay, next hole, swept block, sweep one, fresh block, reclaim, give up.
 
 use crate::{
+    cycle::Phase,
     descriptor::Descriptor,
     local::{Kind, Local},
     mutator::Mutator,
@@ -24,8 +25,28 @@ pub struct HeapFull {
     pub live: u64,
     /// The maximum heap.
     pub max_heap: usize,
-    /// Which limit it was.
-    pub cause: Exhausted,
+    /// Why not.
+    pub cause: FullCause,
+}
+
+/// Why there is no memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FullCause {
+    /// The maximum heap is used up.
+    Limit,
+    /// The system gives no more.
+    System,
+    /// This process is a fork of the one that made the heap.
+    Forked,
+}
+
+impl From<Exhausted> for FullCause {
+    fn from(exhausted: Exhausted) -> FullCause {
+        match exhausted {
+            Exhausted::Limit => FullCause::Limit,
+            Exhausted::System => FullCause::System,
+        }
+    }
 }
 
 impl fmt::Display for HeapFull {
@@ -33,10 +54,14 @@ impl fmt::Display for HeapFull {
         let HeapFull { bytes, live, max_heap, cause } = self;
         write!(f, "cannot allocate {bytes} bytes: {live} bytes live of a {max_heap} byte maximum heap")?;
         match cause {
-            Exhausted::Limit => {
+            FullCause::Limit => {
                 f.write_str("; raise `max_heap`, drop roots, or leave the scope so that a cycle can end")
             }
-            Exhausted::System => write!(f, "; {cause}"),
+            FullCause::System => write!(f, "; {}", Exhausted::System),
+            FullCause::Forked => f.write_str(
+                "; this process is a fork of the one that made the heap, and its collector stayed behind: make a heap \
+                 after the fork, or call `exec`",
+            ),
         }
     }
 }
@@ -64,21 +89,27 @@ impl Local {
         cell_bytes: usize,
     ) -> Result<NonNull<u8>, HeapFull> {
         let core = self.core();
+        if core.birthplace.is_elsewhere() {
+            return Err(self.full(mutator, cell_bytes, FullCause::Forked));
+        }
         let home = self.home(kind, || core.bin(kind, descriptor, cell_bytes));
         if let Some(mut open) = self.open_region(home)
             && let Some(cell) = open.bump(cell_bytes)
         {
-            // Another kind had taken this one's place in the table.
-            self.install(home, open);
+            // Another kind had taken this one's place in the table, or zeal wants a cycle.
+            self.install(home, open, cell_bytes);
+            core.ask_out_of_zeal(mutator);
             return Ok(crate::local::cell(cell));
         }
         let unused = self.retire(home);
         core.accounts.untake(unused as u64, self.birth());
-        let mut region = self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause))?;
+        let mut region =
+            self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause.into()))?;
+        core.verifier.check_region(&region);
         let bytes = region.free_bytes();
         core.accounts.take(bytes as u64, self.birth());
         let cell = region.bump(cell_bytes).unwrap_or(region.start);
-        self.install(home, region);
+        self.install(home, region, cell_bytes);
         self.pay(mutator, bytes);
         Ok(crate::local::cell(cell))
     }
@@ -148,14 +179,19 @@ impl Local {
         let tag = std::ptr::from_ref(descriptor).cast();
         let spec = LargeSpec { bytes, tag, drops: descriptor.drop.is_some() };
         let (arena, core, birth) = (self.arena(), self.core(), self.birth());
+        if core.birthplace.is_elsewhere() {
+            return Err(self.full(mutator, bytes, FullCause::Forked));
+        }
         let cell = loop {
             match arena.alloc_large(spec, birth, &mut init) {
                 Ok(cell) => break cell,
                 Err(_) if core.sweep_some(SWEEP_BLOCKS_MAX) => {}
-                Err(cause) => return Err(self.full(mutator, bytes, cause)),
+                Err(cause) => return Err(self.full(mutator, bytes, cause.into())),
             }
         };
         let taken = bytes.next_multiple_of(BLOCK_BYTES);
+        let start = cell.as_ptr();
+        core.verifier.check_region(&Region { start, cursor: start, limit: start.wrapping_add(taken) });
         core.accounts.take(taken as u64, birth);
         core.accounts.note_objects(1);
         self.note_large(cell, taken);
@@ -170,14 +206,21 @@ impl Local {
             self.assist(bytes);
         } else if core.is_triggered() {
             mutator.poll_at_exit();
+            if core.background.has_threads() && core.driver.is(Phase::Idle) && core.background.ask() {
+                core.queue.kick();
+            }
+            if core.is_behind() {
+                // The goal is past and the last cycle not over: it wants sweeping, which the next one waits for.
+                self.assist_sweep();
+            }
         }
-        if core.driver.wants_poll(core) || core.is_behind() || core.is_nearly_full() {
+        if core.driver.wants_poll(core) || core.is_nearly_full() {
             mutator.poll_at_exit();
         }
     }
 
     #[cold]
-    fn full(&self, mutator: &Mutator, bytes: usize, cause: Exhausted) -> HeapFull {
+    fn full(&self, mutator: &Mutator, bytes: usize, cause: FullCause) -> HeapFull {
         let core = self.core();
         core.starved.store(true, Relaxed);
         mutator.poll_at_exit();

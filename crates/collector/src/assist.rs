@@ -3,7 +3,7 @@
 //! Each allocated byte owes bytes of marking, so that marking is complete when the heap reaches its goal. Credit that
 //! the background threads earned is used first; what remains the mutator marks itself, a bounded piece at a time.
 
-use crate::local::Local;
+use crate::{cycle::Phase, local::Local, work::SWEEP_BUDGET_SAFEPOINT};
 use mudlark_arena::sync::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -28,7 +28,18 @@ impl Local {
         }
         self.debt().set(0);
         let begun = Instant::now();
-        let _ = core.mark_some(owed);
+        let _ = core.mark_some(owed, &core.assists);
         core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
+    }
+
+    /// Sweeps a little, because the heap is behind its goal.
+    #[cold]
+    pub(crate) fn assist_sweep(&self) {
+        let core = self.core();
+        if core.driver.is(Phase::Sweep) {
+            let begun = Instant::now();
+            let _ = core.sweep_some(SWEEP_BUDGET_SAFEPOINT);
+            core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
+        }
     }
 }

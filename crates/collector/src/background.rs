@@ -1,14 +1,23 @@
 //! Background threads: one that drives cycles, marks, clears and sweeps; further ones that only mark.
 
 use crate::{
+    cycle::Phase,
     heap::{Config, Core, HeapError},
+    mark::{MarkMeter, MarkStats},
+    safepoint::thread_cpu_ns,
+    watchdog::Watchdog,
     work::MARK_BUDGET,
 };
 use mudlark_arena::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, thread};
-use std::ops::Deref;
+use std::{ops::Deref, time::Duration};
 
 /// What all handles of a heap hold.
 pub type SharedCollector = std::sync::Arc<Collector>;
+
+/// While a cycle is under way, mutators go on with it at their safepoints and wake nobody. So the thread that drives
+/// looks by itself, after ever longer naps.
+const NAP_MIN: Duration = Duration::from_micros(50);
+const NAP_MAX: Duration = Duration::from_millis(1);
 
 /// Drop glue and tracers run here too, and expect what a main thread has.
 const STACK_BYTES: usize = 8 << 20;
@@ -19,7 +28,11 @@ pub(crate) struct Background {
     wanted: usize,
     running: AtomicUsize,
     shutdown: AtomicBool,
+    /// Somebody found the heap at its trigger and kicked; nobody looked since.
+    is_asked: AtomicBool,
     cpu_ns: AtomicU64,
+    /// What each thread marked.
+    meters: Box<[MarkMeter]>,
 }
 
 impl Background {
@@ -28,13 +41,26 @@ impl Background {
             wanted: workers,
             running: AtomicUsize::new(0),
             shutdown: AtomicBool::new(false),
+            is_asked: AtomicBool::new(false),
             cpu_ns: AtomicU64::new(0),
+            meters: (0..workers).map(|_| MarkMeter::default()).collect(),
         }
+    }
+
+    pub(crate) fn mark_stats(&self) -> Vec<MarkStats> {
+        self.meters.iter().map(MarkMeter::stats).collect()
     }
 
     /// Whether anybody works in the background.
     pub(crate) fn has_threads(&self) -> bool {
         self.running.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether to wake the thread that drives cycles, because one is due: once, until it has looked.
+    pub(crate) fn ask(&self) -> bool {
+        // ORDERING: AcqRel pairs with the swap in `drive`: who finds the wish already there is looked after by whoever takes it
+        // back, and the next region that is opened asks again.
+        !self.is_asked.load(Ordering::Relaxed) && !self.is_asked.swap(true, Ordering::AcqRel)
     }
 
     /// CPU time of the background threads.
@@ -68,7 +94,7 @@ impl Collector {
             // Counted first, so that nobody takes over the thread's duties while it starts.
             core.background.running.fetch_add(1, Ordering::Relaxed);
             let (worker, name) = (Arc::clone(&core), format!("mudlark-{index}"));
-            let run = move || if index == 0 { drive(&worker) } else { help(&worker) };
+            let run = move || if index == 0 { drive(&worker) } else { help(&worker, index) };
             match thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run) {
                 Ok(thread) => threads.push(thread),
                 Err(_) => {
@@ -94,6 +120,10 @@ impl Deref for Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
+        if self.core.birthplace.is_elsewhere() {
+            // In the child of a fork there are no threads to wait for, and the lock may be held for ever.
+            return;
+        }
         self.core.background.shutdown.store(true, Ordering::Relaxed);
         self.core.queue.kick();
         for thread in self.threads.lock().drain(..) {
@@ -107,28 +137,65 @@ impl Drop for Collector {
 
 /// The first background thread: everything a cycle needs.
 fn drive(core: &Core) {
-    work_until_shutdown(core, || core.step());
+    let meter = &core.background.meters[0];
+    let mut naps = 0;
+    work_until_shutdown(core, || {
+        core.background.is_asked.swap(false, Ordering::AcqRel);
+        // Read before the look around: a kick in between is not missed.
+        let seen = core.queue.kicks();
+        if core.step(meter) {
+            naps = 0;
+            return Next::GoOn;
+        }
+        core.watch();
+        let limit = if core.driver.is(Phase::Idle) {
+            // Only for a watchdog does anybody wake for nothing.
+            core.watchdog.as_ref().map(Watchdog::interval)
+        } else {
+            naps += 1;
+            Some((NAP_MIN * naps).min(NAP_MAX))
+        };
+        Next::Wait(Wait::ForKick { seen, limit })
+    });
 }
 
 /// The other ones: marking.
-fn help(core: &Core) {
-    work_until_shutdown(core, || core.driver.is_marking() && core.mark_some(MARK_BUDGET));
+fn help(core: &Core, index: usize) {
+    let meter = &core.background.meters[index];
+    work_until_shutdown(core, || {
+        let seen = core.queue.kicks();
+        if core.driver.is_marking() && core.mark_some(MARK_BUDGET, meter).is_some() {
+            Next::GoOn
+        } else {
+            Next::Wait(Wait::ForWork { seen })
+        }
+    });
 }
 
-fn work_until_shutdown(core: &Core, step: impl Fn() -> bool) {
+enum Next {
+    GoOn,
+    Wait(Wait),
+}
+
+enum Wait {
+    ForKick { seen: u64, limit: Option<Duration> },
+    ForWork { seen: u64 },
+}
+
+fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
     yield_to_mutators();
     let mut counted = 0;
     while !core.background.is_shut_down() {
-        // Read before the look around: a kick in between is not missed.
-        let seen = core.queue.kicks();
-        if step() {
-            continue;
-        }
+        let Next::Wait(wait) = step() else { continue };
         let spent = thread_cpu_ns();
         core.background.cpu_ns.fetch_add(spent - counted, Ordering::Relaxed);
         counted = spent;
-        if !core.background.is_shut_down() {
-            core.queue.wait(seen);
+        if core.background.is_shut_down() {
+            return;
+        }
+        match wait {
+            Wait::ForKick { seen, limit } => core.queue.wait_for_kick(seen, limit),
+            Wait::ForWork { seen } => core.queue.wait_for_work(seen),
         }
     }
 }
@@ -141,12 +208,4 @@ fn yield_to_mutators() {
         // SAFETY: the parameters are valid for the call; a refusal changes nothing.
         unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
     }
-}
-
-/// CPU time of the current thread in nanoseconds.
-fn thread_cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place for the answer.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0;
-    if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
 }

@@ -5,16 +5,20 @@
 //! | `Idle` | the trigger, or a request | the queue opens; handshake *arm* |
 //! | `Arm`, `Flush`, `Close` | all mutators | the next handshake; behind *close* the snapshot is complete, marking starts |
 //! | `Mark` | nothing queued, nobody holding work | handshake *hand over* |
-//! | `HandOver` | all mutators | if it brought nothing: **flip**, handshake *disarm*; else back to `Mark` |
+//! | `HandOver` | all mutators | if it brought nothing: **finish**; else back to `Mark` |
+//! | `Weak` | a background thread (or, without one, anybody) | weak references to the dead are cleared; the bitmaps take turns; handshake *disarm* |
+//! | `Hold` | all mutators | only in heaps that are verified, before the bitmaps take turns |
 //! | `Disarm` | all mutators | |
 //! | `Clear` | a background thread (or, without one, anybody) | the old bitmap is emptied |
 //! | `Sweep` | every block to be swept | the cycle is complete: `Idle` |
 //!
-//! The mutator that acknowledges last drives the cycle on itself, so with one mutator at its own safepoint
-//! everything up to `Mark`, and again from `HandOver` to `Clear`, is one step. Nobody ever waits for the driver's lock: who
-//! does not get it leaves a note (`kick`), and the holder looks again (C3).
+//! The mutator that acknowledges last drives the cycle on itself: one step, so that its safepoint stays short; the
+//! background thread that drives looks again and again while a cycle is under way, and allocations look too. In a heap without
+//! background threads the mutator drives as far as it goes, so with one mutator at its own safepoint everything up to
+//! `Mark`, and again from `HandOver` to `Clear`, is one. Nobody ever waits for the driver's lock: who does not get it leaves a note
+//! (`kick`), and the holder looks again, or leaves it to the background thread (C3).
 
-use crate::{handshake::Handshake, heap::Core, pacing::CycleReport};
+use crate::{handshake::Handshake, heap::Core, pacing::CycleReport, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
@@ -28,15 +32,18 @@ pub(crate) enum Phase {
     Close = 3,
     Mark = 4,
     HandOver = 5,
-    Disarm = 6,
-    Clear = 7,
-    Sweep = 8,
+    Weak = 6,
+    Hold = 7,
+    Disarm = 8,
+    Clear = 9,
+    Sweep = 10,
 }
 
 /// What a driver may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Progress {
-    /// Only what takes no longer than a safepoint may.
+    /// Only what takes no longer than a safepoint may. Not even waking a background thread, which takes several times as
+    /// long as all the rest: the one that drives looks by itself, again and again while a cycle is under way.
     Light,
     /// Anything but waiting.
     Any,
@@ -49,6 +56,8 @@ struct State {
     /// Pushes seen when the round of `HandOver` began (Q4).
     round: u64,
     aborted: bool,
+    /// Whoever drives now may wake background threads.
+    wakes: bool,
     mark_begun: Instant,
     allocated_at_arm: u64,
     allocated_at_last_arm: u64,
@@ -95,6 +104,7 @@ impl Default for Driver {
             phase: Phase::Idle,
             round: 0,
             aborted: false,
+            wakes: true,
             mark_begun: Instant::now(),
             allocated_at_arm: 0,
             allocated_at_last_arm: 0,
@@ -126,34 +136,41 @@ impl Driver {
         self.is(Phase::Mark) || self.is(Phase::HandOver)
     }
 
-    /// Whether mutators must look at the cycle at their safepoints, because nobody else does.
+    /// Whether mutators should look at the cycle at their safepoints: because nobody else does, or because all that is missing is
+    /// a look.
     pub(crate) fn wants_poll(&self, core: &Core) -> bool {
-        !self.is(Phase::Idle) && !core.background.has_threads()
+        let phase = self.phase.load(Ordering::Relaxed);
+        if phase == Phase::Idle as u8 || !core.background.has_threads() {
+            return phase != Phase::Idle as u8;
+        }
+        let shakes_hands = phase != Phase::Mark as u8 && phase < Phase::Clear as u8;
+        shakes_hands && core.handshake_complete()
     }
 
     pub(crate) fn counts(&self) -> CycleCounts {
         *self.counts.lock()
     }
 
-    /// Drives the machine as far as it goes.
+    /// Drives the machine as far as it goes, or (lightly, in a heap with background threads) one step.
     pub(crate) fn run(&self, core: &Core, progress: Progress) {
         // ORDERING: Release pairs with the Acquire of the swap below: who takes the note sees why it was left (an acknowledged
         // handshake, say). A swap, because loom lets a plain store slip between another thread's load and swap.
         self.kick.swap(true, Ordering::Release);
+        let is_brief = progress == Progress::Light && core.background.has_threads();
         loop {
             // ORDERING: C3: a store buffer must not let both sides miss each other: note, fence, try the lock; and unlock,
             // fence, look for the note.
             fence(Ordering::SeqCst);
             let Some(mut state) = self.state.try_lock() else { return };
+            state.wakes = progress == Progress::Any;
             while self.kick.swap(false, Ordering::Acquire) {
-                while self.step(core, &mut state, progress) {}
+                while self.step(core, &mut state, progress) {
+                    if is_brief {
+                        return;
+                    }
+                }
             }
-            let is_left_to_others = state.phase == Phase::Clear;
             drop(state);
-            if is_left_to_others {
-                // After the unlock: a background thread that came while the lock was held found nothing to do.
-                core.queue.kick();
-            }
             fence(Ordering::SeqCst);
             if !self.kick.load(Ordering::Relaxed) {
                 return;
@@ -165,11 +182,16 @@ impl Driver {
     fn step(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
         match state.phase {
             Phase::Idle => self.begin(core, state),
+            Phase::Arm if core.plants(Bug::NoFlush) => {
+                self.after(core, state, Phase::Close, Handshake::Close)
+            }
             Phase::Arm => self.after(core, state, Phase::Flush, Handshake::Flush),
             Phase::Flush => self.after(core, state, Phase::Close, Handshake::Close),
             Phase::Close => core.handshake_complete() && self.start_marking(core, state),
             Phase::Mark => self.end_marking(core, state),
-            Phase::HandOver => core.handshake_complete() && self.flip(core, state),
+            Phase::HandOver => core.handshake_complete() && self.finish(core, state),
+            Phase::Weak => self.clear_weak(core, state, progress),
+            Phase::Hold => self.verify(core, state, progress),
             Phase::Disarm => {
                 let complete = core.handshake_complete();
                 if complete {
@@ -185,11 +207,12 @@ impl Driver {
     fn enter(&self, core: &Core, state: &mut State, phase: Phase) {
         state.phase = phase;
         self.phase.store(phase as u8, Ordering::Relaxed);
-        if matches!(phase, Phase::Mark | Phase::Clear | Phase::Sweep) {
+        if state.wakes && matches!(phase, Phase::Mark | Phase::Clear | Phase::Sweep) {
             core.queue.kick();
         }
         drop(self.waiting.lock());
         self.changed.notify_all();
+        core.zealot.at_edge();
     }
 
     /// The next handshake, when everybody passed this one.
@@ -219,15 +242,16 @@ impl Driver {
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
         fence(Ordering::SeqCst);
-        core.queue.open();
+        // In this order: the background thread that the gate wakes, or that misses its opening, sees that a cycle is under way.
         self.enter(core, state, Phase::Arm);
+        core.queue.open();
         core.begin_handshake(Handshake::Arm);
         true
     }
 
     fn start_marking(&self, core: &Core, state: &mut State) -> bool {
         state.mark_begun = Instant::now();
-        core.queue.start_marking(core.roots.chunk_count());
+        core.queue.start_marking(core.roots.chunk_count() - usize::from(core.plants(Bug::RootMissed)));
         self.enter(core, state, Phase::Mark);
         true
     }
@@ -238,18 +262,56 @@ impl Driver {
         }
         let Some(round) = core.queue.drained() else { return false };
         state.round = round;
+        if core.plants(Bug::NoRound) {
+            return self.finish(core, state);
+        }
         self.enter(core, state, Phase::HandOver);
         core.begin_handshake(Handshake::HandOver);
         true
     }
 
-    /// Nothing was gray for a whole round of handshakes: marking is complete.
-    fn flip(&self, core: &Core, state: &mut State) -> bool {
-        if self.abort.load(Ordering::Relaxed) || !core.queue.finish(state.round) {
-            self.enter(core, state, Phase::Mark);
-            return true;
+    /// If nothing was gray for a whole round of handshakes, marking is complete.
+    fn finish(&self, core: &Core, state: &mut State) -> bool {
+        let mut is_finished = !self.abort.load(Ordering::Relaxed)
+            && !core.zealot.wants_round()
+            && core.queue.finish(state.round);
+        if core.plants(Bug::EarlyTermination) && !is_finished {
+            core.queue.abort();
+            is_finished = true;
         }
-        core.arena.turn();
+        self.enter(core, state, if is_finished { Phase::Weak } else { Phase::Mark });
+        true
+    }
+
+    /// W1: before any mutator disarms, and before anything is swept.
+    fn clear_weak(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
+        if progress == Progress::Light && core.background.has_threads() && !core.weak.is_empty() {
+            return false;
+        }
+        core.clear_weak();
+        if core.verifier.is_on() {
+            core.hold_mutators();
+            self.enter(core, state, Phase::Hold);
+            core.begin_handshake(Handshake::Hold);
+            true
+        } else {
+            self.turn(core, state)
+        }
+    }
+
+    fn verify(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
+        let is_left_to_others = progress == Progress::Light && core.background.has_threads();
+        if is_left_to_others || !core.handshake_complete() {
+            return false;
+        }
+        match core.verify() {
+            Verdict::Sound => self.turn(core, state),
+            Verdict::Broken => self.give_up(core, state),
+        }
+    }
+
+    /// The bitmaps take turns, and the next cycle is planned.
+    fn turn(&self, core: &Core, state: &mut State) -> bool {
         let live = core.accounts.finish_cycle();
         let marked = core.accounts.marked();
         let report = CycleReport {
@@ -266,7 +328,15 @@ impl Driver {
             counts.last_mark_ns = state.mark_begun.elapsed().as_nanos() as u64;
         }
         self.enter(core, state, Phase::Disarm);
-        core.begin_handshake(Handshake::Disarm);
+        // The turn belongs to the request: whoever attaches sees both or none.
+        core.begin_handshake_after(Handshake::Disarm, || {
+            if core.plants(Bug::LiveSwept) {
+                core.arena.clear_filling();
+            }
+            if !core.plants(Bug::NoTurn) {
+                core.arena.turn();
+            }
+        });
         true
     }
 
@@ -276,7 +346,13 @@ impl Driver {
         if !core.queue.is_inactive() {
             return false;
         }
+        core.weak.forget();
         self.abort.store(false, Ordering::Relaxed);
+        self.give_up(core, state)
+    }
+
+    /// Ends a cycle whose marks cannot be relied on.
+    fn give_up(&self, core: &Core, state: &mut State) -> bool {
         state.aborted = true;
         self.counts.lock().aborted += 1;
         // Not again at once: as if all were live.
@@ -291,7 +367,9 @@ impl Driver {
         if progress == Progress::Light && core.background.has_threads() {
             return false;
         }
-        core.arena.clear_filling();
+        if !core.plants(Bug::NotCleared) {
+            core.arena.clear_filling();
+        }
         if state.aborted {
             self.end(core, state);
         } else {
@@ -303,7 +381,9 @@ impl Driver {
     fn complete(&self, core: &Core, state: &mut State) -> bool {
         self.counts.lock().finished += 1;
         self.scavenge_due.store(true, Ordering::Relaxed);
-        core.queue.kick();
+        if state.wakes {
+            core.queue.kick();
+        }
         self.end(core, state);
         true
     }

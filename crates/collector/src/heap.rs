@@ -5,19 +5,25 @@ use crate::{
     background::{Background, Collector, SharedCollector},
     cycle::{Driver, Progress},
     descriptor::{Descriptor, LEAF},
+    fork::Birthplace,
     handshake::HandshakeState,
     local::{Kind, Local},
-    mark::{Gray, MarkQueue},
+    mark::{Gray, MarkMeter, MarkQueue},
     mutator::Mutator,
     pacing::{CycleReport, GcPercent, Pacer, Plan},
-    pauses::{Histogram, PauseSummary},
+    plant::Bug,
     roots::{RootSlot, RootTable},
+    safepoint::SafepointMeter,
     scavenger::Scavenger,
     sweeper,
+    verify::Verifier,
+    watchdog::Watchdog,
+    weak::WeakList,
+    zeal::{Zeal, Zealot},
 };
 use hashbrown::HashMap;
 use mudlark_arena::{
-    Arena, ArenaConfig, ArenaStats, Bin, BinSpec, BinStats, PageSource, ReserveError, SystemPages,
+    Arena, ArenaConfig, Bin, BinSpec, PageSource, ReserveError, SystemPages,
     sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering::Relaxed},
 };
 use std::{
@@ -37,6 +43,15 @@ pub struct Config {
     pub workers: usize,
     /// Where pages come from.
     pub pages: Box<dyn PageSource>,
+    /// Splits the time of safepoints into work and absence from the processor, which costs a microsecond each. Off by
+    /// default.
+    pub split_safepoints: bool,
+    /// Tells of scopes that cycles wait for. None by default.
+    pub watchdog: Option<Watchdog>,
+    /// Checks every cycle with a second marker. Slow; for tests. Off by default.
+    pub verify: bool,
+    /// Makes rare things happen often. For tests; none by default.
+    pub zeal: Zeal,
 }
 
 impl Default for Config {
@@ -47,6 +62,10 @@ impl Default for Config {
             max_heap: mudlark_arena::MAX_HEAP_BYTES_DEFAULT,
             workers: (cores / 4).max(1),
             pages: Box::new(SystemPages),
+            split_safepoints: false,
+            watchdog: None,
+            verify: false,
+            zeal: Zeal::default(),
         }
     }
 }
@@ -96,13 +115,22 @@ impl std::error::Error for HeapError {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) mutators: Vec<Arc<Mutator>>,
+    /// [`Mutator::armed_exits`] of those that are gone.
+    armed_exits: u64,
+}
+
+impl Registry {
+    /// Scopes that ended while a cycle was under way.
+    pub(crate) fn armed_exits(&self) -> u64 {
+        self.armed_exits + self.mutators.iter().map(|mutator| mutator.armed_exits()).sum::<u64>()
+    }
 }
 
 /// What mutators and collector share.
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `accounts`, `pauses` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `weak`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -113,13 +141,19 @@ pub struct Core {
     pub(crate) arena: Arena,
     pub(crate) queue: MarkQueue,
     pub(crate) roots: RootTable,
+    pub(crate) weak: WeakList,
     pub(crate) accounts: Accounts,
-    pub(crate) pauses: Histogram,
+    pub(crate) safepoints: SafepointMeter,
+    pub(crate) assists: MarkMeter,
     pub(crate) handshake: HandshakeState,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) driver: Driver,
     pub(crate) background: Background,
     pub(crate) scavenger: Scavenger,
+    pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) verifier: Verifier,
+    pub(crate) zealot: Zealot,
+    pub(crate) birthplace: Birthplace,
     bins: Mutex<HashMap<usize, NonNull<Bin>>>,
     pacer: Mutex<Pacer>,
     plan_trigger: AtomicU64,
@@ -128,6 +162,8 @@ pub struct Core {
     /// A mutator found no memory: it waits for a cycle when its scope ends.
     pub(crate) starved: AtomicBool,
     max_heap: usize,
+    #[cfg(test)]
+    pub(crate) planted: std::sync::atomic::AtomicU8,
     /// The shared owner of this very value; for those who make further handles.
     owner: AtomicPtr<Collector>,
 }
@@ -149,8 +185,12 @@ impl Core {
         if config.max_heap < MAX_HEAP_LEAST {
             return Err(HeapError::MaxHeapTooSmall { bytes: config.max_heap, least: MAX_HEAP_LEAST });
         }
-        let arena = Arena::new(ArenaConfig { max_bytes: config.max_heap, pages: config.pages })
-            .map_err(HeapError::Reserve)?;
+        let arena = Arena::new(ArenaConfig {
+            max_bytes: config.max_heap,
+            pages: config.pages,
+            fill_freed: config.zeal.fill_freed,
+        })
+        .map_err(HeapError::Reserve)?;
         let max_heap = arena.stats().reserved_bytes;
         let pacer = Pacer::new(config.percent, max_heap as u64);
         let plan = pacer.plan();
@@ -158,13 +198,19 @@ impl Core {
             arena,
             queue: MarkQueue::default(),
             roots: RootTable::default(),
+            weak: WeakList::default(),
             accounts: Accounts::default(),
-            pauses: Histogram::default(),
+            safepoints: SafepointMeter::new(config.split_safepoints),
+            assists: MarkMeter::default(),
             handshake: HandshakeState::default(),
             registry: Mutex::new(Registry::default()),
             driver: Driver::default(),
             background: Background::new(config.workers),
             scavenger: Scavenger::default(),
+            watchdog: config.watchdog,
+            verifier: Verifier::new(config.verify),
+            zealot: Zealot::new(config.zeal),
+            birthplace: Birthplace::here(),
             bins: Mutex::new(HashMap::new()),
             pacer: Mutex::new(pacer),
             plan_trigger: AtomicU64::new(plan.trigger),
@@ -172,6 +218,8 @@ impl Core {
             assist_ns: AtomicU64::new(0),
             starved: AtomicBool::new(false),
             max_heap,
+            #[cfg(test)]
+            planted: std::sync::atomic::AtomicU8::new(0),
             owner: AtomicPtr::new(null_mut()),
         })
     }
@@ -201,9 +249,10 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// In drop glue that the collector runs.
+    /// In drop glue that the collector runs, and in a fork of the process that made the heap.
     pub unsafe fn attach(&self) -> Arc<Mutator> {
         sweeper::assert_outside_of_drop_glue("attach a mutator");
+        self.assert_not_forked("attach a mutator");
         // SAFETY: promised by the caller.
         let local = unsafe { Local::new(NonNull::from(self)) };
         let mutator = Arc::new(Mutator::new(local));
@@ -211,6 +260,9 @@ impl Core {
         // Under the lock, so that no handshake is requested between here and the registration (M3).
         // SAFETY: M1: nobody else knows the mutator yet.
         let local = unsafe { mutator.local() };
+        if self.verifier.is_holding() {
+            mutator.hold();
+        }
         self.current_handshake().join(local, self.arena.filling_side(), self.cycle_number());
         registry.mutators.push(Arc::clone(&mutator));
         mutator
@@ -222,9 +274,13 @@ impl Core {
     ///
     /// It came from [`Core::attach`] of this heap, is in no scope, and is not used any more.
     pub unsafe fn detach(&self, mutator: &Arc<Mutator>) {
+        if self.birthplace.is_elsewhere() {
+            return;
+        }
         let mut registry = self.registry.lock();
         if let Some(index) = registry.mutators.iter().position(|other| Arc::ptr_eq(other, mutator)) {
             registry.mutators.swap_remove(index);
+            registry.armed_exits += mutator.armed_exits();
             mutator.detach();
         }
     }
@@ -243,10 +299,16 @@ impl Core {
     ///
     /// The slot came from a mutator of this heap and is not used any more.
     pub unsafe fn drop_root(&self, root: RootSlot) {
+        if self.birthplace.is_elsewhere() {
+            return;
+        }
         self.queue.push_gated(|open| {
             let cell = root.replace(null_mut()).filter(|_| open)?;
             // Under the gate, the cycle that is open cannot end, and its bitmap is this one.
             let filling = self.arena.marks(self.arena.filling_side());
+            if self.plants(Bug::RootDropUnshaded) {
+                return None;
+            }
             // SAFETY: C2: roots lead to objects of this heap.
             unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
         });
@@ -310,52 +372,6 @@ impl Core {
         self.registry.lock().mutators.iter().any(|mutator| mutator.is_entered_here())
     }
 
-    /// The numbers of the heap, without stopping anybody.
-    pub fn stats(&self) -> Stats {
-        let plan = self.plan();
-        let cycles = self.driver.counts();
-        Stats {
-            cycles: cycles.finished,
-            forced_cycles: cycles.forced,
-            aborted_cycles: cycles.aborted,
-            marked_bytes: cycles.last_live,
-            live_bytes: self.accounts.live(),
-            goal_bytes: plan.goal,
-            trigger_bytes: plan.trigger,
-            allocated_bytes: self.accounts.allocated(),
-            allocated_objects: self.accounts.objects(),
-            roots: self.roots.len() as u64,
-            arena: self.arena.stats(),
-            safepoint_pauses: self.pauses.summary(),
-            collector_cpu_ns: self.background.cpu_ns(),
-            assist_ns: self.assist_ns.load(Relaxed),
-            last_mark_ns: cycles.last_mark_ns,
-        }
-    }
-
-    /// What each kind of cells holds, in order of first allocation. Pointer-free types share kinds by size class.
-    pub fn cell_stats(&self) -> Vec<CellStats> {
-        let name_of = |bin: &Bin| {
-            // SAFETY: C2: the tag of every bin of a heap is the address of a static descriptor.
-            let descriptor = unsafe { &*bin.tag().cast::<Descriptor>() };
-            (descriptor.name)()
-        };
-        let names: Vec<&'static str> = self.arena.bins().into_iter().map(name_of).collect();
-        // Bins are only ever added, behind those that were named.
-        let stats = self.arena.bin_stats();
-        names.into_iter().zip(stats).map(|(type_name, cells)| CellStats { type_name, cells }).collect()
-    }
-
-    /// Checks the exact counters against a slow recount. For tests; nothing may run at the same time, and no mutator may
-    /// be attached.
-    ///
-    /// # Errors
-    ///
-    /// The first counter that is off.
-    pub fn recount(&self) -> Result<(), String> {
-        self.arena.recount()
-    }
-
     /// Drives the cycle as far as it goes without waiting and without work that takes long.
     pub(crate) fn advance(&self) {
         self.driver.run(self, Progress::Light);
@@ -367,48 +383,4 @@ impl Drop for Core {
         // No mutator is left, so every region is retired.
         sweeper::drop_everything(&mut self.arena);
     }
-}
-
-/// Numbers of one kind of cells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CellStats {
-    /// The type whose objects are in the cells, or `(pointer-free)`.
-    pub type_name: &'static str,
-    /// Blocks, and objects allocated and freed. Objects in open regions are not counted yet.
-    pub cells: BinStats,
-}
-
-/// Numbers of a heap at one moment. Bytes unless a name says otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stats {
-    /// Cycles that are complete, sweep included.
-    pub cycles: u64,
-    /// Those of them that somebody asked for.
-    pub forced_cycles: u64,
-    /// Cycles that were given up because a tracer panicked.
-    pub aborted_cycles: u64,
-    /// What the last cycle found live.
-    pub marked_bytes: u64,
-    /// What is believed to live now.
-    pub live_bytes: u64,
-    /// Where the next cycle should end.
-    pub goal_bytes: u64,
-    /// Where the next cycle begins.
-    pub trigger_bytes: u64,
-    /// Allocated since birth, counted by regions.
-    pub allocated_bytes: u64,
-    /// Objects allocated since birth, without those of open regions.
-    pub allocated_objects: u64,
-    /// Roots in use.
-    pub roots: u64,
-    /// The arena's numbers.
-    pub arena: ArenaStats,
-    /// Time that mutators spent at safepoints with something to do.
-    pub safepoint_pauses: PauseSummary,
-    /// CPU time of the background threads, in nanoseconds.
-    pub collector_cpu_ns: u64,
-    /// Time that mutators spent marking in allocations and waiting for memory, in nanoseconds.
-    pub assist_ns: u64,
-    /// How long the last cycle marked, in nanoseconds.
-    pub last_mark_ns: u64,
 }

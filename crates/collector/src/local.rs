@@ -7,12 +7,12 @@ use crate::{
     heap::Core,
     mark::{Gray, Span},
     mark_lock::{MarkLock, Stamp},
+    plant::Bug,
     roots::{RootSlot, SlotCache},
     trace::Visitor,
 };
 use hashbrown::HashMap;
-use mudlark_arena::{Arena, Bin, Birth, Claim, Region, SIZE_CLASS_COUNT, Side, SizeClass};
-use smallvec::SmallVec;
+use mudlark_arena::{Arena, Bin, Birth, Claim, Marks, Region, SIZE_CLASS_COUNT, Side, SizeClass};
 use std::{
     cell::{Cell, RefCell, UnsafeCell},
     fmt, mem,
@@ -117,7 +117,7 @@ pub struct Local {
     stamp: Cell<Option<Stamp>>,
     /// Regions that are being taken belong to the window.
     window_open: Cell<bool>,
-    window: RefCell<SmallVec<[Span; 8]>>,
+    window: RefCell<Vec<Span>>,
     buffer: RefCell<Vec<Gray>>,
     homes: RefCell<Vec<Home>>,
     by_kind: RefCell<HashMap<usize, usize>>,
@@ -206,7 +206,8 @@ impl Local {
     }
 
     /// Opens a region for the fast path.
-    pub(crate) fn install(&self, index: usize, region: Region) {
+    pub(crate) fn install(&self, index: usize, region: Region, cell_bytes: usize) {
+        let limit = self.fast_limit(region.cursor, region.limit, cell_bytes);
         let kind = {
             let home = &mut self.homes.borrow_mut()[index];
             home.region = region;
@@ -215,7 +216,7 @@ impl Local {
         self.evict(kind.slot());
         // SAFETY: L1: as in `bump`.
         let slots = unsafe { &mut *self.slots.get() };
-        slots[kind.slot()] = Slot { kind: kind.0, cursor: region.cursor, limit: region.limit, home: index };
+        slots[kind.slot()] = Slot { kind: kind.0, cursor: region.cursor, limit, home: index };
     }
 
     /// Writes the cursor of a slot back to its home and empties the slot.
@@ -273,7 +274,7 @@ impl Local {
 
     /// How regions are taken now.
     pub(crate) fn birth(&self) -> Birth {
-        if self.armed.get() { Birth::Black } else { Birth::White }
+        if self.armed.get() && !self.core().plants(Bug::BornWhite) { Birth::Black } else { Birth::White }
     }
 
     pub(crate) fn debt(&self) -> &Cell<u64> {
@@ -309,10 +310,18 @@ impl Local {
     #[cold]
     pub unsafe fn shade(&self, cell: NonNull<u8>) {
         debug_assert!(self.armed.get());
+        if self.core().plants(Bug::BarrierOff) {
+            return;
+        }
         // SAFETY: C2: by the caller's contract.
-        if unsafe { self.arena().marks(self.filling.get()).try_mark(cell.as_ptr()) } {
+        if unsafe { self.marks().try_mark(cell.as_ptr()) } {
             self.buffer_gray(Gray(cell));
         }
+    }
+
+    /// The bitmap that this cycle fills, as an armed mutator knows it.
+    pub(crate) fn marks(&self) -> Marks<'_> {
+        self.arena().marks(self.filling.get())
     }
 
     fn buffer_gray(&self, gray: Gray) {
@@ -338,6 +347,7 @@ impl Local {
 
     fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
         match self.stamp.get() {
+            Some(stamp) if self.core().plants(Bug::StampWithoutShading) => lock.log(stamp, || {}),
             Some(stamp) => lock.log(stamp, shade),
             // Nobody marks before every mutator is closed, so there is nobody to lock out.
             None => shade(),
@@ -379,6 +389,9 @@ impl Local {
         self.filling.set(filling);
         self.armed.set(true);
         self.window_open.set(true);
+        if self.core().plants(Bug::EarlyStamp) {
+            self.stamp.set(Some(Stamp::of_cycle(self.core().cycle_number())));
+        }
     }
 
     /// Hands over the window.
@@ -386,15 +399,18 @@ impl Local {
         self.retire_all();
         self.window_open.set(false);
         self.stamp.set(Some(Stamp::of_cycle(cycle)));
-        let mut window = self.window.borrow_mut();
-        if !window.is_empty() {
-            self.core().queue.push_windows(window.drain(..));
+        let window = self.window.take();
+        if !self.core().plants(Bug::WindowLost) {
+            self.core().queue.push_window(window);
         }
         self.hand_over();
     }
 
     /// Hands over the barrier buffer.
     pub(crate) fn hand_over(&self) {
+        if self.core().plants(Bug::BufferDropped) {
+            self.buffer.borrow_mut().clear();
+        }
         self.core().queue.push(&mut self.buffer.borrow_mut());
     }
 
@@ -423,10 +439,7 @@ impl Local {
     pub(crate) fn detach(&self) {
         self.retire_all();
         self.release_all();
-        let window = mem::take(&mut *self.window.borrow_mut());
-        if !window.is_empty() {
-            self.core().queue.push_windows(window);
-        }
+        self.core().queue.push_window(self.window.take());
         self.hand_over();
         self.core().roots.give_cache(&mut self.slot_cache.borrow_mut());
     }

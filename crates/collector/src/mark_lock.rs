@@ -80,8 +80,10 @@ impl MarkLock {
             // ORDERING: Acquire pairs with the Release of the marker's `Held`: its reads are over.
             match self.state.compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => {
-                    let _held = Held { lock: self, after: now.0 << 1 };
+                    let mut held = Held { lock: self, after: state };
                     shade();
+                    // Only now: a tracer that unwinds has not shown everything, and leaves no stamp.
+                    held.after = now.0 << 1;
                     return;
                 }
                 Err(changed) => state = changed,
@@ -100,5 +102,24 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         // ORDERING: Release pairs with the Acquires above.
         self.lock.state.store(self.after, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// Goal: contents that were not all shaded are shaded again. Method: a tracer that unwinds, and the next access.
+    #[test]
+    fn a_tracer_that_unwinds_leaves_no_stamp() {
+        let (lock, now) = (MarkLock::new(), Stamp::of_cycle(3));
+        let unwound = catch_unwind(AssertUnwindSafe(|| lock.log(now, || panic!("as planned"))));
+        assert!(unwound.is_err());
+        let mut shaded = 0;
+        for _ in 0..2 {
+            lock.log(now, || shaded += 1);
+        }
+        assert_eq!(shaded, 1);
     }
 }

@@ -7,21 +7,30 @@
 //! | `PASSIVE` | nobody | the mutator (enter), the collector (serve) |
 //! | `ACTIVE` | the mutator's thread, in a scope | the mutator (exit) |
 //! | `SERVED` | the collector, for the length of one handshake | the collector |
+//! | `HELD` | nobody, and the verifier is at work | the mutator (enter, when the verifier is done), the collector (serve) |
 //!
 //! The flag `REQUEST` is raised in the same word by the collector when it finds the mutator active; exit then fails
 //! its one compare-and-swap and takes the handshake (M1). Because request and state are one word, no
 //! store can overtake a load and no fence is needed. `POLL` is the mutator's note to itself: look at the cycle on the way out.
 //! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
 
-use crate::{handshake::Handshake, heap::Core, local::Local, sweeper::assert_outside_of_drop_glue};
-use mudlark_arena::sync::{AtomicU32, AtomicUsize, Ordering};
-use std::{fmt, time::Instant};
+use crate::{
+    handshake::Handshake, heap::Core, local::Local, sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
+};
+use mudlark_arena::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::{
+    fmt,
+    panic::Location,
+    ptr::null_mut,
+    time::{Duration, Instant},
+};
 
 const PASSIVE: u32 = 0;
 const ACTIVE: u32 = 1;
 const SERVED: u32 = 2;
 const REQUEST: u32 = 4;
 const POLL: u32 = 8;
+const HELD: u32 = 16;
 
 /// A mutator as both sides see it. On cache lines of its own (and their prefetched neighbors): its owner writes in it
 /// with every allocation.
@@ -30,6 +39,10 @@ pub struct Mutator {
     state: AtomicU32,
     /// The thread whose scope is open: an address that is different for each thread. Zero outside of scopes.
     thread: AtomicUsize,
+    /// Where the last scope was entered.
+    entered_at: AtomicPtr<Location<'static>>,
+    /// Scopes that ended while a cycle was under way. Written by the mutator's thread alone.
+    armed_exits: AtomicU64,
     local: Local,
 }
 
@@ -60,7 +73,13 @@ pub(crate) fn thread_token() -> usize {
 
 impl Mutator {
     pub(crate) fn new(local: Local) -> Mutator {
-        Mutator { state: AtomicU32::new(PASSIVE), thread: AtomicUsize::new(0), local }
+        Mutator {
+            state: AtomicU32::new(PASSIVE),
+            thread: AtomicUsize::new(0),
+            entered_at: AtomicPtr::new(null_mut()),
+            armed_exits: AtomicU64::new(0),
+            local,
+        }
     }
 
     /// Opens a scope: from here to [`Mutator::exit`] the mutator's local state is the caller's.
@@ -73,6 +92,7 @@ impl Mutator {
     ///
     /// In drop glue that the collector runs.
     #[inline]
+    #[track_caller]
     pub unsafe fn enter(&self) {
         assert_outside_of_drop_glue("enter a scope");
         // ORDERING: Acquire pairs with the Release of whoever served the last handshake.
@@ -80,17 +100,44 @@ impl Mutator {
             self.enter_slow();
         }
         self.thread.store(thread_token(), Ordering::Relaxed);
+        self.entered_at.store(std::ptr::from_ref(Location::caller()).cast_mut(), Ordering::Relaxed);
     }
 
     #[cold]
     fn enter_slow(&self) {
         let core = self.local.core();
-        let begun = Instant::now();
+        core.assert_not_forked("enter a scope");
+        let visit = core.safepoints.begin();
         while self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            // Whoever serves holds the registry while it does.
-            drop(core.registry.lock());
+            if core.verifier.is_holding() {
+                self.wait_for_verifier(core, visit.begun);
+            } else if self.state.load(Ordering::Relaxed) == HELD {
+                // ORDERING: Acquire: as in `enter`. If it fails, the collector serves the next handshake already.
+                let _ = self.state.compare_exchange(HELD, PASSIVE, Ordering::Acquire, Ordering::Relaxed);
+            } else {
+                // Whoever serves holds the registry while it does.
+                drop(core.registry.lock());
+            }
         }
-        core.pauses.record(begun.elapsed());
+        core.safepoints.end(&visit);
+    }
+
+    /// One wait for the verifier, which waits for others to leave their scopes; and for this thread, if it has another mutator.
+    fn wait_for_verifier(&self, core: &Core, since: Instant) {
+        if since.elapsed() > HOLD_MAX || core.is_entered_here() {
+            core.stop_holding();
+            return;
+        }
+        core.advance();
+        let waiting = core.driver.waiting.lock();
+        if core.verifier.is_holding() {
+            drop(core.driver.changed.wait_timeout(waiting, Duration::from_millis(1)));
+        }
+    }
+
+    /// Keeps a mutator that nobody else knows yet from entering.
+    pub(crate) fn hold(&self) {
+        self.state.store(HELD, Ordering::Relaxed);
     }
 
     /// Ends the scope: a safepoint. Takes a handshake if one is requested.
@@ -101,6 +148,8 @@ impl Mutator {
     #[inline]
     pub unsafe fn exit(&self) {
         self.thread.store(0, Ordering::Relaxed);
+        let exits = self.armed_exits.load(Ordering::Relaxed) + u64::from(self.local.is_armed());
+        self.armed_exits.store(exits, Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire of whoever serves or enters next.
         if self.state.compare_exchange(ACTIVE, PASSIVE, Ordering::Release, Ordering::Relaxed).is_err() {
             self.exit_slow();
@@ -110,16 +159,22 @@ impl Mutator {
     #[cold]
     fn exit_slow(&self) {
         let core = self.local.core();
-        let begun = Instant::now();
+        if core.birthplace.is_elsewhere() {
+            // Nobody is there to shake hands with; the next slow path says so.
+            self.state.store(PASSIVE, Ordering::Relaxed);
+            return;
+        }
+        let visit = core.safepoints.begin();
         // ORDERING: Acquire pairs with the Release in `request`: the kind of handshake is seen.
         let mut state = self.state.load(Ordering::Acquire);
         loop {
             let acknowledges = state & REQUEST != 0;
-            if acknowledges {
-                core.current_handshake().take(&self.local, core);
+            let mut after = PASSIVE;
+            if acknowledges && core.take_handshake(&self.local, visit.begun) == Handshake::Hold {
+                after = HELD;
             }
             // A request may be raised while this one is not acknowledged only if there was none: then try again.
-            match self.state.compare_exchange(state, PASSIVE, Ordering::AcqRel, Ordering::Acquire) {
+            match self.state.compare_exchange(state, after, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     // After the word is passive, so that the next handshake can be served at once.
                     let last = acknowledges && core.acknowledge();
@@ -133,7 +188,7 @@ impl Mutator {
                 Err(now) => state = now,
             }
         }
-        core.pauses.record(begun.elapsed());
+        core.safepoints.end(&visit);
         core.throttle();
     }
 
@@ -156,9 +211,23 @@ impl Mutator {
         // With the flag raised `enter` fails, so the mutator cannot become active meanwhile.
         self.state.store(SERVED, Ordering::Relaxed);
         handshake.take(&self.local, core);
+        let after = if handshake == Handshake::Hold { HELD } else { PASSIVE };
         // ORDERING: Release pairs with the Acquire in `enter`.
-        self.state.store(PASSIVE, Ordering::Release);
+        self.state.store(after, Ordering::Release);
         true
+    }
+
+    /// Scopes that ended while a cycle was under way.
+    pub(crate) fn armed_exits(&self) -> u64 {
+        self.armed_exits.load(Ordering::Relaxed)
+    }
+
+    /// If a handshake waits for the end of a scope: where that was entered.
+    pub(crate) fn unacknowledged_scope(&self) -> Option<&'static Location<'static>> {
+        let waits = self.state.load(Ordering::Relaxed) & (REQUEST | ACTIVE) == REQUEST | ACTIVE;
+        // SAFETY: M4: it is null or the address of a static location.
+        let entered_at = unsafe { self.entered_at.load(Ordering::Relaxed).as_ref() };
+        entered_at.filter(|_| waits)
     }
 
     /// Whether the mutator is in a scope that the current thread opened.
@@ -169,9 +238,8 @@ impl Mutator {
     /// Gives back everything the mutator holds. `true` if it acknowledged a handshake by that. The caller holds
     /// the registry, from which it has removed the mutator, and the mutator is in no scope.
     pub(crate) fn detach(&self) {
-        debug_assert_eq!(
-            self.state.load(Ordering::Relaxed),
-            PASSIVE,
+        debug_assert!(
+            matches!(self.state.load(Ordering::Relaxed), PASSIVE | HELD),
             "handshakes of passive mutators are served"
         );
         self.local.detach();

@@ -25,6 +25,8 @@ pub struct PauseSummary {
     pub p50_ns: u64,
     /// 99 % of them took at most this.
     pub p99_ns: u64,
+    /// 99.99 % of them took at most this.
+    pub p9999_ns: u64,
     /// The longest.
     pub max_ns: u64,
     /// All together.
@@ -52,6 +54,19 @@ impl Histogram {
         self.total.fetch_add(ns, Relaxed);
     }
 
+    /// The time that all but `part` (99.99 % is 0.9999) of `population` stayed within, if those that were not recorded took none.
+    pub(crate) fn quantile_of(&self, population: u64, part: f64) -> u64 {
+        let mut above = (population as f64 * (1.0 - part)).floor() as u64;
+        for (bucket, count) in self.buckets.iter().enumerate().rev() {
+            let count = count.load(Relaxed);
+            if count > above {
+                return upper_ns(bucket).min(self.max.load(Relaxed));
+            }
+            above -= count;
+        }
+        0
+    }
+
     pub(crate) fn summary(&self) -> PauseSummary {
         let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
         let count = counts.iter().sum();
@@ -66,7 +81,14 @@ impl Histogram {
             bucket.map_or(0, |bucket| upper_ns(bucket).min(max_ns))
         };
         let total_ns = self.total.load(Relaxed);
-        PauseSummary { count, p50_ns: quantile(0.5), p99_ns: quantile(0.99), max_ns, total_ns }
+        PauseSummary {
+            count,
+            p50_ns: quantile(0.5),
+            p99_ns: quantile(0.99),
+            p9999_ns: quantile(0.9999),
+            max_ns,
+            total_ns,
+        }
     }
 }
 
@@ -103,5 +125,10 @@ mod tests {
         assert_eq!((summary.count, summary.max_ns), (1000, 1_000_000));
         assert!((500_000..=532_000).contains(&summary.p50_ns), "{summary:?}");
         assert!((990_000..=1_000_000).contains(&summary.p99_ns), "{summary:?}");
+        // The longest of 1000, the tenth of them, and the 101st: among a thousand, ten thousand, and a million.
+        assert_eq!(histogram.quantile_of(1000, 0.9999), 1_000_000);
+        assert!((990_000..=1_000_000).contains(&histogram.quantile_of(100_000, 0.9999)));
+        assert!((890_000..=956_000).contains(&histogram.quantile_of(1_000_000, 0.9999)));
+        assert_eq!(histogram.quantile_of(100_000_000, 0.9999), 0);
     }
 }

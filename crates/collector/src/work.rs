@@ -5,7 +5,7 @@
 use crate::{
     cycle::{Phase, Progress},
     heap::Core,
-    mark::{Drained, Marker},
+    mark::{Drained, MarkMeter, MarkStats, Marker},
     sweeper,
 };
 use mudlark_arena::sync::Ordering;
@@ -17,9 +17,10 @@ use std::{
 /// Bytes marked between two looks at the cycle.
 pub(crate) const MARK_BUDGET: u64 = 4 << 20;
 const SWEEP_BUDGET: usize = 64;
-/// The same at safepoints of heaps without background threads, or behind their goal.
+/// The same at safepoints of heaps without background threads.
 const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
-const SWEEP_BUDGET_SAFEPOINT: usize = 16;
+/// Blocks swept there, or in an allocation of a heap that is behind its goal.
+pub(crate) const SWEEP_BUDGET_SAFEPOINT: usize = 16;
 /// How long a starving mutator waits for others to leave their scopes before it goes on (and fails, perhaps).
 const STARVED_WAIT_MAX: Duration = Duration::from_millis(200);
 
@@ -29,13 +30,9 @@ impl Core {
         self.driver.started.load(Ordering::Relaxed)
     }
 
-    /// Marks about `budget` bytes. `false` when there was nothing to take. A panic of a tracer aborts the cycle.
-    pub(crate) fn mark_some(&self, budget: u64) -> bool {
-        self.mark_counted(budget).1
-    }
-
-    /// As [`Core::mark_some`]; also tells how many bytes were marked here.
-    fn mark_counted(&self, budget: u64) -> (u64, bool) {
+    /// Marks about `budget` bytes; tells how many it were. `None` when there was nothing to take. A panic of a tracer
+    /// aborts the cycle.
+    pub(crate) fn mark_some(&self, budget: u64, meter: &MarkMeter) -> Option<u64> {
         let mut marker = Marker::new(self);
         let drained = catch_unwind(AssertUnwindSafe(|| marker.drain(budget)));
         if drained.is_err() {
@@ -43,24 +40,27 @@ impl Core {
             self.driver.abort.store(true, Ordering::Relaxed);
         }
         marker.let_go();
-        let bytes = marker.marked_bytes();
+        let done = marker.done();
+        if done != MarkStats::default() {
+            meter.add(done);
+        }
         let worked = match drained {
-            Ok(drained) => bytes > 0 || drained != Drained::Empty,
+            Ok(drained) => done.bytes > 0 || drained != Drained::Empty,
             Err(payload) => {
                 self.queue.kick();
                 sweeper::contain(|| drop(payload));
                 true
             }
         };
-        (bytes, worked)
+        worked.then_some(done.bytes)
     }
 
     /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.
-    pub(crate) fn work(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
+    pub(crate) fn work(&self, mark_budget: u64, sweep_blocks: usize, meter: &MarkMeter) -> bool {
         if self.driver.is_marking() {
-            let (bytes, worked) = self.mark_counted(mark_budget);
-            self.accounts.earn_credit(bytes);
-            worked
+            let bytes = self.mark_some(mark_budget, meter);
+            self.accounts.earn_credit(bytes.unwrap_or(0));
+            bytes.is_some()
         } else if self.driver.is(Phase::Sweep) {
             self.sweep_some(sweep_blocks)
         } else {
@@ -69,9 +69,9 @@ impl Core {
     }
 
     /// A background thread's step. `false` when there is nothing to do.
-    pub(crate) fn step(&self) -> bool {
+    pub(crate) fn step(&self, meter: &MarkMeter) -> bool {
         self.driver.run(self, Progress::Any);
-        let worked = self.work(MARK_BUDGET, SWEEP_BUDGET);
+        let worked = self.work(MARK_BUDGET, SWEEP_BUDGET, meter);
         if worked {
             self.driver.run(self, Progress::Any);
         } else if self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
@@ -83,8 +83,8 @@ impl Core {
     /// What a mutator does for the cycle at a safepoint that it looks at it.
     pub(crate) fn poll(&self) {
         self.advance();
-        if !self.background.has_threads() || self.is_behind() {
-            let _ = self.work(MARK_BUDGET_SAFEPOINT, SWEEP_BUDGET_SAFEPOINT);
+        if !self.background.has_threads() {
+            let _ = self.work(MARK_BUDGET_SAFEPOINT, SWEEP_BUDGET_SAFEPOINT, &self.assists);
             self.driver.run(self, Progress::Any);
         }
     }
@@ -93,9 +93,11 @@ impl Core {
     ///
     /// # Panics
     ///
-    /// In a scope of this heap, whose end the cycle would wait for, and in drop glue that the collector runs.
+    /// In a scope of this heap, whose end the cycle would wait for; in drop glue that the collector runs; in a fork of the
+    /// process that made the heap.
     pub fn collect(&self) {
         sweeper::assert_outside_of_drop_glue("collect");
+        self.assert_not_forked("collect");
         assert!(
             !self.is_entered_here(),
             "cannot collect inside a scope: the cycle would wait for its end; leave the scope first"
@@ -111,15 +113,18 @@ impl Core {
             // ORDERING: Acquire pairs with the Release in `end`.
             self.driver.ended.load(Ordering::Acquire) >= number
         };
-        self.advance();
+        self.driver.run(self, Progress::Any);
         self.queue.kick();
         while !has_ended() {
             if !self.background.has_threads() {
                 self.driver.run(self, Progress::Any);
-                if self.work(MARK_BUDGET, SWEEP_BUDGET) {
+                if self.work(MARK_BUDGET, SWEEP_BUDGET, &self.assists) {
                     continue;
                 }
                 self.driver.run(self, Progress::Any);
+            }
+            if !self.background.has_threads() {
+                self.watch();
             }
             let waiting = self.driver.waiting.lock();
             if !has_ended() {

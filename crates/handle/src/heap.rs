@@ -2,9 +2,10 @@
 
 use crate::scope::Scope;
 use mudlark_collector::{
-    self as collector, CellStats, Collector, Config, GcPercent, HeapError, PauseSummary, SharedCollector,
+    self as collector, CellStats, Collector, Config, GcPercent, HANDSHAKES, HandshakeStats, HeapError,
+    SafepointStats, SharedCollector, StuckScope, VerifyReport, Watchdog, WorkerStats, Zeal,
 };
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 /// A garbage-collected heap. Cloning makes another handle to the same heap.
 ///
@@ -58,6 +59,66 @@ impl HeapBuilder {
     /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
     pub fn workers(mut self, count: usize) -> HeapBuilder {
         self.config.workers = count;
+        self
+    }
+
+    /// Calls `tell` for each scope whose end a cycle has waited for longer than `after`, once per handshake. By default nobody is
+    /// told.
+    ///
+    /// Such a scope does no harm but one: while it lasts no cycle ends, and memory grows. `tell` is called on a background thread
+    /// (without any, on a thread in [`Heap::collect`]) and must not use the heap.
+    ///
+    /// # Example: print where the scope began
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    /// use std::time::Duration;
+    ///
+    /// let heap = Heap::builder().watchdog(Duration::from_secs(1), |stuck| eprintln!("{stuck}")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watchdog(
+        mut self,
+        after: Duration,
+        tell: impl Fn(&StuckScope) + Send + Sync + 'static,
+    ) -> HeapBuilder {
+        self.config.watchdog = Some(Watchdog::new(after, tell));
+        self
+    }
+
+    /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`]. It takes up to
+    /// a microsecond at each safepoint with something to do, and is off by default.
+    pub fn split_safepoints(mut self, split: bool) -> HeapBuilder {
+        self.config.split_safepoints = split;
+        self
+    }
+
+    /// Checks each cycle with a second, simple marker, for tests: see [`Heap::verify_report`]. Slow, and mutators wait at the
+    /// entry of scopes while it is at work. Off by default.
+    pub fn verify(mut self, verify: bool) -> HeapBuilder {
+        self.config.verify = verify;
+        self
+    }
+
+    /// Makes rare things happen often, for tests. Nothing by default.
+    ///
+    /// # Example: a cycle after each third allocation
+    ///
+    /// ```
+    /// use mudlark::{Heap, Zeal};
+    ///
+    /// let zeal = Zeal { allocations_per_cycle: Some(3), fill_freed: true, ..Zeal::default() };
+    /// let heap = Heap::builder().workers(0).zeal(zeal).verify(true).build()?;
+    /// let mut mutator = heap.attach();
+    /// for n in 0..30_u64 {
+    ///     mutator.enter(|cx| assert_eq!(*cx.alloc(n), n));
+    /// }
+    /// assert!(heap.stats().cycles >= 5);
+    /// assert_eq!(heap.verify_report().violations, Vec::<String>::new());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn zeal(mut self, zeal: Zeal) -> HeapBuilder {
+        self.config.zeal = zeal;
         self
     }
 
@@ -119,6 +180,24 @@ impl Heap {
         HeapStats::from(self.collector.stats())
     }
 
+    /// What each background thread marked, and what mutators did in allocations.
+    ///
+    /// # Example: how much the background takes off
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().workers(2).build()?;
+    /// heap.collect();
+    /// let stats = heap.worker_stats();
+    /// let background: u64 = stats.threads.iter().map(|thread| thread.bytes).sum();
+    /// println!("{background} bytes in the background, {} in allocations", stats.mutators.bytes);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker_stats(&self) -> WorkerStats {
+        self.collector.worker_stats()
+    }
+
     /// What each type holds, in order of first allocation; types without pointers and drop glue together, by size class.
     ///
     /// # Example: how many nodes there are
@@ -140,6 +219,25 @@ impl Heap {
     /// ```
     pub fn cell_stats(&self) -> Vec<CellStats> {
         self.collector.cell_stats()
+    }
+
+    /// What the verifier found, in a heap that was built with [`HeapBuilder::verify`].
+    ///
+    /// # Example: a test that trusts nobody
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().verify(true).build()?;
+    /// heap.attach().enter(|cx| cx.root(cx.alloc_str("kept")));
+    /// heap.collect();
+    /// let report = heap.verify_report();
+    /// assert_eq!((report.cycles, report.skipped), (1, 0));
+    /// assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn verify_report(&self) -> VerifyReport {
+        self.collector.verify_report()
     }
 
     /// Compares the exact counters with a slow recount. For tests of this workspace.
@@ -178,7 +276,7 @@ impl Drop for Exit<'_> {
 impl Mutator {
     /// Opens a scope and runs `f` in it.
     ///
-    /// The collector frees nothing that the scope could see, and the scope waits for nobody. A cycle makes its
+    /// The collector frees nothing that the scope could see, and the scope waits for nobody but in the program's own locks. A cycle makes its
     /// steps when scopes end, so long computations should enter short scopes.
     ///
     /// # Example: what leaves a scope is data
@@ -195,8 +293,10 @@ impl Mutator {
     ///
     /// # Panics
     ///
-    /// In drop glue that the collector runs.
+    /// In drop glue that the collector runs; and in a fork of the process that made the heap, if something would have to be waited
+    /// for.
     #[inline]
+    #[track_caller]
     pub fn enter<R>(&mut self, f: impl for<'gc> FnOnce(&Scope<'gc>) -> R) -> R {
         // SAFETY: H4: `&mut self` means no other scope of this mutator is open.
         unsafe { self.raw.enter() };
@@ -266,7 +366,9 @@ pub struct HeapStats {
     /// Roots in use.
     pub roots: u64,
     /// Time that mutators spent at safepoints at which they had something to do.
-    pub safepoint_pauses: PauseSummary,
+    pub safepoints: SafepointStats,
+    /// Handshakes between collector and mutators, kind by kind in the order of a cycle.
+    pub handshakes: [HandshakeStats; HANDSHAKES],
     /// CPU time of the background threads in nanoseconds.
     pub collector_cpu_ns: u64,
     /// Time that mutators spent marking in allocations, in nanoseconds.
@@ -295,7 +397,8 @@ impl From<collector::Stats> for HeapStats {
             allocated_bytes: stats.allocated_bytes,
             allocated_objects: stats.allocated_objects,
             roots: stats.roots,
-            safepoint_pauses: stats.safepoint_pauses,
+            safepoints: stats.safepoints,
+            handshakes: stats.handshakes,
             collector_cpu_ns: stats.collector_cpu_ns,
             assist_ns: stats.assist_ns,
             last_mark_ns: stats.last_mark_ns,

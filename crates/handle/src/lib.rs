@@ -11,7 +11,8 @@
 //! - In a scope there are [`Gc`] pointers, plain `Copy` words branded with the scope's `'gc`, so they can neither leave it nor
 //!   meet another heap's.
 //! - What must outlive the scope goes into a [`Root`].
-//! - Objects are immutable but for their cells: [`GcCell`] for one pointer, [`GcRefCell`] for anything else.
+//! - Objects are immutable but for their cells: [`GcCell`] for one pointer, [`GcRefCell`] for anything else,
+//!   [`GcMutex`] and [`GcRwLock`] for anything that several threads change.
 //!
 //! # Example: a list that is built, kept, and walked
 //!
@@ -46,20 +47,29 @@ mod error;
 mod gc;
 mod heap;
 mod layout;
+mod mutex;
 mod ref_cell;
 mod root;
+mod rw_lock;
 mod scope;
 mod slice;
 pub mod trace;
+mod weak;
 
 pub use cell::{GcCell, Word};
 pub use error::AllocError;
 pub use gc::{Erased, Gc, Referent};
 pub use heap::{Heap, HeapBuilder, HeapStats, Mutator};
 pub use mudlark_arena::BinStats;
-pub use mudlark_collector::{CellStats, GcPercent, HeapError, HeapFull, ParseGcPercentError, PauseSummary};
+pub use mudlark_collector::{
+    CellStats, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats, ParseGcPercentError,
+    PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats, Zeal,
+};
 pub use mudlark_derive::Trace;
+pub use mutex::{GcMutex, GcMutexGuard};
 pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
 pub use root::Root;
+pub use rw_lock::{GcRwLock, GcRwLockReadGuard, GcRwLockWriteGuard};
 pub use scope::Scope;
 pub use trace::{Rebrand, Static, Trace};
+pub use weak::GcWeak;

@@ -7,7 +7,7 @@ use crate::{
     root::Root,
     trace::{Rebrand, Trace},
 };
-use mudlark_collector::{Core, Descriptor, HeapFull, Kind, Local, Mutator};
+use mudlark_collector::{Core, Descriptor, HeapFull, Kind, Local, Mutator, WeakBox};
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 /// A mutator in a scope: what allocates, and what changes cells. Usually called `cx`.
@@ -152,6 +152,12 @@ impl<'gc> Scope<'gc> {
     ) -> Result<NonNull<u8>, HeapFull> {
         // SAFETY: H3: the callers' `init` writes an object of the descriptor's type, or an empty slice.
         unsafe { self.local().alloc_large(&self.mutator, descriptor, bytes, init) }
+    }
+
+    /// A new weak box for an object that a `Gc` of this scope leads to.
+    pub(crate) fn weak_box(&self, target: NonNull<u8>) -> Result<WeakBox, HeapFull> {
+        // SAFETY: H1: the object is alive in this scope, and of its heap.
+        unsafe { self.local().alloc_weak(&self.mutator, target) }
     }
 
     /// Keeps an object alive beyond the scope.

@@ -7,8 +7,7 @@ use crate::{
     scope::Scope,
     trace::Trace,
 };
-use mudlark_arena::Exhausted;
-use mudlark_collector::{HeapFull, Kind};
+use mudlark_collector::{FullCause, HeapFull, Kind};
 use std::{
     mem::{self, needs_drop},
     ptr::{self, NonNull},
@@ -143,7 +142,7 @@ impl<'gc> Scope<'gc> {
             let stats = self.core().stats();
             let max_heap = self.core().max_heap();
             let full =
-                HeapFull { bytes: usize::MAX, live: stats.live_bytes, max_heap, cause: Exhausted::Limit };
+                HeapFull { bytes: usize::MAX, live: stats.live_bytes, max_heap, cause: FullCause::Limit };
             return Err(AllocError { value: (), full });
         };
         debug_assert!(layout.offset + len * size_of::<T>() <= layout.bytes);

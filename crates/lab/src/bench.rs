@@ -65,7 +65,7 @@ fn run_bench<B: Bench>(request: &Request) -> Result<Report, LabError> {
 }
 
 fn make_heap(request: HeapRequest) -> Result<Heap, LabError> {
-    let mut builder = Heap::builder();
+    let mut builder = Heap::builder().split_safepoints(true);
     let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request else {
         unreachable!("only the collected heap is made here")
     };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use mudlark::HeapStats;
+use mudlark::{HeapStats, SafepointStats};
 
 use crate::error::LabError;
 use crate::json::Object;
@@ -43,6 +43,12 @@ pub(crate) struct GcReport {
     pause_p99: Duration,
     pause_max: Duration,
     pause_total: Duration,
+    /// CPU time at safepoints, and the time without a core there, if they were told apart.
+    passed: u64,
+    passed_work_p9999: Duration,
+    work_p99: Duration,
+    work_max: Duration,
+    descheduled_max: Duration,
     /// The collector's part of all CPU time since the heap was made.
     cpu_fraction: f64,
     live: ByteSize,
@@ -52,7 +58,7 @@ pub(crate) struct GcReport {
 impl GcReport {
     /// Reads the statistics of a heap after `cpu` of process time with it.
     pub(crate) fn new(stats: &HeapStats, cpu: Duration) -> Self {
-        let pauses = &stats.safepoint_pauses;
+        let SafepointStats { pauses, work, descheduled, .. } = &stats.safepoints;
         let collector_ns = stats.collector_cpu_ns + stats.assist_ns;
         Self {
             cycles: stats.cycles,
@@ -61,6 +67,11 @@ impl GcReport {
             pause_p99: Duration::from_nanos(pauses.p99_ns),
             pause_max: Duration::from_nanos(pauses.max_ns),
             pause_total: Duration::from_nanos(pauses.total_ns),
+            passed: stats.safepoints.passed,
+            passed_work_p9999: Duration::from_nanos(stats.safepoints.passed_work_p9999_ns),
+            work_p99: Duration::from_nanos(work.p99_ns),
+            work_max: Duration::from_nanos(work.max_ns),
+            descheduled_max: Duration::from_nanos(descheduled.max_ns),
             cpu_fraction: collector_ns as f64 / cpu.as_nanos().max(1) as f64,
             live: ByteSize(stats.live_bytes),
             goal: ByteSize(stats.goal_bytes),
@@ -79,6 +90,11 @@ impl GcReport {
             .number("safepoint_p50_us", micros(self.pause_p50), 3)
             .number("safepoint_p99_us", micros(self.pause_p99), 3)
             .number("safepoint_max_us", micros(self.pause_max), 3)
+            .integer("safepoints_passed", self.passed)
+            .number("safepoint_work_p9999_us", micros(self.passed_work_p9999), 3)
+            .number("safepoint_work_p99_us", micros(self.work_p99), 3)
+            .number("safepoint_work_max_us", micros(self.work_max), 3)
+            .number("safepoint_descheduled_max_us", micros(self.descheduled_max), 3)
     }
 }
 
@@ -180,6 +196,10 @@ impl fmt::Display for Report {
             writeln!(f, "  collector    {} cycles, {:.1} % of CPU", gc.cycles, gc.cpu_fraction * 100.0)?;
             let (p50, p99, max) = (Time(gc.pause_p50), Time(gc.pause_p99), Time(gc.pause_max));
             writeln!(f, "  safepoints   {}, p50 {p50}, p99 {p99}, max {max}", Grouped(gc.safepoints))?;
+            let (work, most, away) = (Time(gc.work_p99), Time(gc.work_max), Time(gc.descheduled_max));
+            writeln!(f, "               of it work: p99 {work}, max {most}; without a core: max {away}")?;
+            let (passed, of_all) = (Grouped(gc.passed), Time(gc.passed_work_p9999));
+            writeln!(f, "               of all {passed} passed while cycles ran: p99.99 {of_all} of work")?;
             writeln!(f, "  heap         {} live after the last cycle, goal {}", gc.live, gc.goal)?;
         }
         writeln!(f, "  peak memory  {}", self.peak_memory)?;
@@ -261,6 +281,11 @@ mod tests {
                 pause_p99: 2 * US,
                 pause_max: 10 * US,
                 pause_total: 100 * US,
+                passed: 4321,
+                passed_work_p9999: US / 2,
+                work_p99: 3 * US,
+                work_max: 4 * US,
+                descheduled_max: 6 * US,
                 cpu_fraction: 0.25,
                 live: ByteSize(1 << 20),
                 goal: ByteSize(2 << 20),
@@ -279,7 +304,9 @@ mod tests {
             r#""checksum":7,"latency_us":{"p50":1.000,"p99":2.000,"p999":3.000,"p9999":4.000,"max":5.000},"#,
             r#""peak_rss_kb":3072,"gc":{"cycles":3,"pause_max_us":10.000,"pause_total_us":100.000,"#,
             r#""cpu_fraction":0.2500,"live_bytes":1048576,"goal_bytes":2097152,"safepoints":1234,"#,
-            r#""safepoint_p50_us":1.000,"safepoint_p99_us":2.000,"safepoint_max_us":10.000},"#,
+            r#""safepoint_p50_us":1.000,"safepoint_p99_us":2.000,"safepoint_max_us":10.000,"#,
+            r#""safepoints_passed":4321,"safepoint_work_p9999_us":0.500,"safepoint_work_p99_us":3.000,"#,
+            r#""safepoint_work_max_us":4.000,"safepoint_descheduled_max_us":6.000},"#,
             r#""scale":1.000000,"checksum_ok":true,"objects":1000000}"#
         );
         assert_eq!(report(latency()).to_json(), expected);

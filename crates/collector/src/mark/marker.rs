@@ -9,10 +9,12 @@
 use crate::{
     descriptor::Descriptor,
     heap::Core,
-    mark::{Gray, MarkQueue, Span, Work},
+    mark::{Gray, MarkQueue, MarkStats, Span, Work},
     mark_lock::{MarkLock, Stamp},
+    plant::Bug,
     roots::RootTable,
     trace::Visitor,
+    weak::WeakBox,
 };
 use mudlark_arena::{Arena, Marks};
 use std::{fmt, mem, ptr::NonNull};
@@ -49,13 +51,16 @@ pub struct Marker<'h> {
     ring: [Option<Gray>; RING],
     ring_head: usize,
     ring_len: usize,
+    /// Weak boxes that were found.
+    weak: Vec<WeakBox>,
     scans: u32,
     holding: bool,
     bytes: u64,
+    objects: u64,
     /// Bytes looked at that are not in `bytes`: budgets count both.
     work: u64,
-    /// Bytes marked that the accounts have.
-    noted: u64,
+    /// What is in the accounts.
+    noted: MarkStats,
 }
 
 impl fmt::Debug for Marker<'_> {
@@ -78,11 +83,13 @@ impl<'h> Marker<'h> {
             ring: [None; RING],
             ring_head: 0,
             ring_len: 0,
+            weak: Vec::new(),
             scans: 0,
             holding: false,
             bytes: 0,
+            objects: 0,
             work: 0,
-            noted: 0,
+            noted: MarkStats::default(),
         }
     }
 
@@ -92,12 +99,16 @@ impl<'h> Marker<'h> {
         self.closed = Stamp::of_cycle(self.core.cycle_number());
     }
 
-    /// Counts what was marked, while work is held: the cycle ends with the exact number.
+    /// Tells what was marked, while work is held: the cycle ends with the exact number, and with all weak boxes.
     fn note(&mut self) {
+        if !self.weak.is_empty() {
+            self.core.weak.add(mem::take(&mut self.weak));
+        }
         let bytes = mem::take(&mut self.bytes);
+        self.noted.objects += mem::take(&mut self.objects);
         if bytes > 0 {
             self.work += bytes;
-            self.noted += bytes;
+            self.noted.bytes += bytes;
             self.core.accounts.note_marked(bytes);
         }
     }
@@ -140,7 +151,7 @@ impl<'h> Marker<'h> {
 
     fn begin(&mut self, work: Work) {
         match work {
-            Work::Objects => {}
+            Work::Objects => self.noted.takes += 1,
             Work::Span(Span { start, end }) => {
                 self.work += (end.addr() - start.addr()) as u64;
                 // SAFETY: C2: spans begin with a cell.
@@ -154,6 +165,9 @@ impl<'h> Marker<'h> {
             Work::Piece(Gray(cell), range) => {
                 let trace = self.descriptor(cell).trace_part;
                 self.work += PIECE_BYTES as u64;
+                if range.start > 0 && self.core.plants(Bug::PieceLost) {
+                    return;
+                }
                 // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
                 unsafe { trace(cell, range.start, range.end, self) };
             }
@@ -200,6 +214,11 @@ impl<'h> Marker<'h> {
     fn share(&mut self) {
         if self.stack.len() >= SHARE_MIN && self.queue.is_dry() {
             let half = self.stack.len() / 2;
+            self.noted.shares += 1;
+            if self.core.plants(Bug::ChunkLost) {
+                self.stack.drain(..half);
+                return;
+            }
             self.queue.share(self.stack.drain(..half));
         }
     }
@@ -221,6 +240,7 @@ impl<'h> Marker<'h> {
 
     #[inline]
     fn scan_contents(&mut self, cell: NonNull<u8>) {
+        self.objects += 1;
         let trace = self.descriptor(cell).trace;
         // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
         unsafe { trace(cell, self) };
@@ -239,8 +259,13 @@ impl<'h> Marker<'h> {
         len <= step
     }
 
-    /// Bytes marked by this marker and counted.
-    pub(crate) fn marked_bytes(&self) -> u64 {
+    /// A weak box was found.
+    pub(crate) fn note_weak(&mut self, weak: WeakBox) {
+        self.weak.push(weak);
+    }
+
+    /// What this marker did, as far as it is in the accounts.
+    pub(crate) fn done(&self) -> MarkStats {
         self.noted
     }
 
@@ -277,6 +302,7 @@ unsafe impl Visitor for Marker<'_> {
                 known => known,
             };
             self.bytes += bytes as u64;
+            self.objects += 1;
         }
     }
 

@@ -5,8 +5,11 @@
 //! same way.
 
 mod marker;
+mod meter;
 mod queue;
 
 pub(crate) use marker::Drained;
 pub use marker::Marker;
-pub(crate) use queue::{Gray, MarkQueue, Span, Work};
+pub(crate) use meter::MarkMeter;
+pub use meter::MarkStats;
+pub(crate) use queue::{Gray, MarkQueue, Span, WeakGate, Work};

@@ -8,7 +8,7 @@
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
 use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
-use std::{mem, ops::Range, ptr::NonNull};
+use std::{mem, ops::Range, ptr::NonNull, time::Duration};
 
 /// A gray object: marked, not scanned.
 #[derive(Clone, Copy, Debug)]
@@ -48,15 +48,29 @@ struct ArrayRest {
     step: usize,
 }
 
+/// How an armed mutator may look at a weak reference to an unmarked object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WeakGate {
+    /// Marking goes on: the object lives if it is shaded now.
+    Open,
+    /// Marking is over, and what is not marked is dead.
+    Clearing,
+    /// References to the dead are cleared: what is left is alive.
+    Cleared,
+}
+
 /// Empty vectors that are kept to be used again.
 const SPARE_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 struct Inner {
     open: bool,
+    /// Between the end of marking and the end of clearing weak references.
+    clearing: bool,
     marking: bool,
     chunks: Vec<Vec<Gray>>,
-    windows: Vec<Span>,
+    /// By mutator; none is empty.
+    windows: Vec<Vec<Span>>,
     arrays: Vec<ArrayRest>,
     roots: Range<usize>,
     active: usize,
@@ -78,8 +92,12 @@ impl Inner {
             self.keep_spare(empty);
             return Some(Work::Objects);
         }
-        if let Some(span) = self.windows.pop() {
-            return Some(Work::Span(span));
+        if let Some(window) = self.windows.last_mut() {
+            let span = window.pop();
+            if window.is_empty() {
+                self.windows.pop();
+            }
+            return span.map(Work::Span);
         }
         if let Some(array) = self.arrays.last_mut() {
             let end = array.rest.end.min(array.rest.start + array.step);
@@ -108,9 +126,11 @@ impl Inner {
 #[derive(Debug, Default)]
 pub(crate) struct MarkQueue {
     inner: Mutex<Inner>,
-    /// Background threads wait here, for work or for a kick.
-    wake: Condvar,
-    /// Background threads that wait for work.
+    /// The background thread that drives cycles waits here for a kick.
+    wake_driver: Condvar,
+    /// The others wait here for work, or for a kick.
+    wake_helpers: Condvar,
+    /// Those others, as far as they wait.
     hungry: AtomicUsize,
     /// Whether nobody could take objects now. Markers look at it now and then, and share.
     dry: AtomicBool,
@@ -122,6 +142,9 @@ impl MarkQueue {
         let mut inner = self.inner.lock();
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
+        // The driver may be about to sleep until somebody kicks; it wakes now, and looks by itself until the cycle ends.
+        inner.kicks += 1;
+        self.wake_driver.notify_all();
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
@@ -130,7 +153,6 @@ impl MarkQueue {
         inner.marking = true;
         inner.roots = 0..roots;
         inner.pushes += 1;
-        self.notify(&mut inner);
     }
 
     /// Ends a cycle unless work came after `round`: `false` then. Afterwards nobody can push (Q1).
@@ -139,8 +161,13 @@ impl MarkQueue {
         if inner.pushes != round || inner.active > 0 || !inner.is_empty() {
             return false;
         }
-        (inner.open, inner.marking) = (false, false);
+        (inner.open, inner.marking, inner.clearing) = (false, false, true);
         true
+    }
+
+    /// No weak reference leads to a dead object any more.
+    pub(crate) fn weak_is_cleared(&self) {
+        self.inner.lock().clearing = false;
     }
 
     /// Drops all work: the cycle is aborted. Markers may still hold some, which they drop as well.
@@ -165,7 +192,8 @@ impl MarkQueue {
         self.inner.lock().active == 0
     }
 
-    /// Adds gray objects and leaves `objects` empty. They are dropped if no cycle is open.
+    /// Adds gray objects and leaves `objects` empty. They are dropped if no cycle is open. Wakes nobody: mutators come here at
+    /// safepoints.
     pub(crate) fn push(&self, objects: &mut Vec<Gray>) {
         if objects.is_empty() {
             return;
@@ -175,7 +203,7 @@ impl MarkQueue {
             let empty = inner.spare.pop().unwrap_or_default();
             inner.chunks.push(mem::replace(objects, empty));
             inner.pushes += 1;
-            self.notify_if_hungry(&inner);
+            self.note_chunks(&inner);
         } else {
             objects.clear();
         }
@@ -185,22 +213,39 @@ impl MarkQueue {
     /// gives nothing.
     pub(crate) fn push_gated(&self, take: impl FnOnce(bool) -> Option<Gray>) {
         let mut inner = self.inner.lock();
-        let open = inner.open;
-        if let Some(gray) = take(open) {
-            debug_assert!(open, "Q1");
-            let mut objects = inner.spare.pop().unwrap_or_default();
-            objects.push(gray);
-            inner.chunks.push(objects);
-            inner.pushes += 1;
-            self.notify_if_hungry(&inner);
-        }
+        let gray = take(inner.open);
+        self.add(&mut inner, gray);
     }
 
-    /// Adds the windows of a mutator.
-    pub(crate) fn push_windows(&self, windows: impl IntoIterator<Item = Span>) {
+    /// The same for who looks at a weak reference.
+    pub(crate) fn push_weak(&self, look: impl FnOnce(WeakGate) -> Option<Gray>) {
+        let mut inner = self.inner.lock();
+        let gray = look(match (inner.open, inner.clearing) {
+            (true, _) => WeakGate::Open,
+            (false, true) => WeakGate::Clearing,
+            (false, false) => WeakGate::Cleared,
+        });
+        self.add(&mut inner, gray);
+    }
+
+    fn add(&self, inner: &mut MutexGuard<'_, Inner>, gray: Option<Gray>) {
+        let Some(gray) = gray else { return };
+        debug_assert!(inner.open, "Q1");
+        let mut objects = inner.spare.pop().unwrap_or_default();
+        objects.push(gray);
+        inner.chunks.push(objects);
+        inner.pushes += 1;
+        self.note_chunks(inner);
+    }
+
+    /// Adds the window of a mutator.
+    pub(crate) fn push_window(&self, window: Vec<Span>) {
+        if window.is_empty() {
+            return;
+        }
         let mut inner = self.inner.lock();
         debug_assert!(inner.open);
-        inner.windows.extend(windows);
+        inner.windows.push(window);
         inner.pushes += 1;
     }
 
@@ -220,6 +265,9 @@ impl MarkQueue {
         let mut inner = self.inner.lock();
         let work = inner.take(stack)?;
         self.note_chunks(&inner);
+        if !inner.is_empty() {
+            self.wake_hungry(&inner);
+        }
         // Q3: in the same critical section as the take.
         inner.active += 1;
         Some(work)
@@ -282,14 +330,19 @@ impl MarkQueue {
 
     fn notify_if_hungry(&self, inner: &MutexGuard<'_, Inner>) {
         self.note_chunks(inner);
+        self.wake_hungry(inner);
+    }
+
+    fn wake_hungry(&self, inner: &Inner) {
         if inner.marking && self.hungry.load(Relaxed) > 0 {
-            self.wake.notify_one();
+            self.wake_helpers.notify_one();
         }
     }
 
     fn notify(&self, inner: &mut Inner) {
         inner.kicks += 1;
-        self.wake.notify_all();
+        self.wake_driver.notify_all();
+        self.wake_helpers.notify_all();
     }
 
     /// Wakes the background threads, to look around.
@@ -297,15 +350,28 @@ impl MarkQueue {
         self.notify(&mut self.inner.lock());
     }
 
-    /// Waits until there is work to take or somebody kicked since `seen`. Returns the kicks so far.
-    pub(crate) fn wait(&self, seen: u64) -> u64 {
+    /// The driver's wait: until somebody kicked since `seen`, or for `limit` if there is one.
+    pub(crate) fn wait_for_kick(&self, seen: u64, limit: Option<Duration>) {
+        let mut inner = self.inner.lock();
+        while inner.kicks == seen {
+            match limit {
+                None => inner = self.wake_driver.wait(inner),
+                Some(limit) => {
+                    drop(self.wake_driver.wait_timeout(inner, limit));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The other background threads' wait: until a marker shares work, or somebody kicked since `seen`.
+    pub(crate) fn wait_for_work(&self, seen: u64) {
         let mut inner = self.inner.lock();
         self.hungry.fetch_add(1, Relaxed);
         while inner.kicks == seen && (!inner.marking || inner.is_empty()) {
-            inner = self.wake.wait(inner);
+            inner = self.wake_helpers.wait(inner);
         }
         self.hungry.fetch_sub(1, Relaxed);
-        inner.kicks
     }
 
     /// The kicks so far.

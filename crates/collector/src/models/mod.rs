@@ -179,6 +179,7 @@ fn core() -> Arc<Core> {
         max_heap: MAX_HEAP_LEAST,
         workers: 0,
         pages: Box::new(loom_pages::ModelPages),
+        ..Config::default()
     };
     Arc::new(Core::new(config).expect("models have memory"))
 }

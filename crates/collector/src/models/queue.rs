@@ -180,10 +180,10 @@ fn nothing_outlives_an_abort() {
     });
 }
 
-/// Goal: a background thread that waits is woken for new work. Method: one that goes on until it found some, against
-/// a push; loom reports who sleeps forever.
+/// Goal: a background thread that waits is woken when a marker shares. Method: one that goes on until it found some, against
+/// a share; loom reports who sleeps forever.
 #[test]
-fn a_push_wakes_who_waits() {
+fn sharing_wakes_who_waits() {
     loom::model(|| {
         let model = Model::marking(false);
         let worker = spawn(&model, |model| {
@@ -192,10 +192,10 @@ fn a_push_wakes_who_waits() {
                 if model.mark() {
                     break;
                 }
-                model.queue.wait(seen);
+                model.queue.wait_for_work(seen);
             }
         });
-        let mutator = spawn(&model, |model| model.queue.push(&mut vec![object(1)]));
+        let mutator = spawn(&model, |model| model.queue.share([object(1)].into_iter()));
         worker.join().expect("the worker is done");
         mutator.join().expect("the mutator is done");
         assert_eq!(model.scanned(), OBJECTS);

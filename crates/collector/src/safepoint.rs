@@ -1,0 +1,86 @@
+//! What mutators spend at safepoints at which they have something to do.
+//!
+//! The wall clock alone cannot tell work from absence: on a busy machine the system takes the core away now and then, at a
+//! safepoint as anywhere else. So the time can be split, at the price of two readings of the thread's CPU clock.
+
+use crate::pauses::{Histogram, PauseSummary};
+use std::time::{Duration, Instant};
+
+/// Times of safepoints with something to do.
+#[derive(Debug)]
+pub(crate) struct SafepointMeter {
+    splits: bool,
+    pauses: Histogram,
+    work: Histogram,
+    away: Histogram,
+}
+
+/// A safepoint that has begun.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) begun: Instant,
+    cpu_ns: u64,
+}
+
+/// What mutators spent at safepoints at which they had something to do. Those with nothing to do take one atomic instruction
+/// and are not in the summaries.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SafepointStats {
+    /// From begin to end by the clock on the wall.
+    pub pauses: PauseSummary,
+    /// CPU time of it. Empty unless [`Config::split_safepoints`](crate::Config::split_safepoints) is set.
+    pub work: PauseSummary,
+    /// The rest: the thread had no core. Empty like `work`.
+    pub descheduled: PauseSummary,
+    /// All safepoints that mutators passed while a cycle was under way, with or without something to do.
+    pub passed: u64,
+    /// The CPU time that 99.99 % of those took at most. Zero unless [`Config::split_safepoints`](crate::Config::split_safepoints) is
+    /// set.
+    pub passed_work_p9999_ns: u64,
+}
+
+impl SafepointMeter {
+    pub(crate) fn new(splits: bool) -> SafepointMeter {
+        SafepointMeter {
+            splits,
+            pauses: Histogram::default(),
+            work: Histogram::default(),
+            away: Histogram::default(),
+        }
+    }
+
+    pub(crate) fn begin(&self) -> Visit {
+        let begun = Instant::now();
+        Visit { begun, cpu_ns: if self.splits { thread_cpu_ns() } else { 0 } }
+    }
+
+    pub(crate) fn end(&self, visit: &Visit) {
+        // Both readings of the CPU clock lie within the pause, so that what is not work was absence.
+        let work = self.splits.then(|| Duration::from_nanos(thread_cpu_ns().saturating_sub(visit.cpu_ns)));
+        let pause = visit.begun.elapsed();
+        self.pauses.record(pause);
+        if let Some(work) = work {
+            self.work.record(work);
+            self.away.record(pause.saturating_sub(work));
+        }
+    }
+
+    /// `passed` counts all safepoints while cycles were under way.
+    pub(crate) fn stats(&self, passed: u64) -> SafepointStats {
+        SafepointStats {
+            passed,
+            passed_work_p9999_ns: self.work.quantile_of(passed, 0.9999),
+            pauses: self.pauses.summary(),
+            work: self.work.summary(),
+            descheduled: self.away.summary(),
+        }
+    }
+}
+
+/// CPU time of the current thread in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the answer.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0;
+    if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
+}

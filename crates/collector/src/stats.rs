@@ -1,0 +1,125 @@
+//! The numbers of a heap, gathered without stopping anybody.
+
+use crate::{
+    descriptor::Descriptor,
+    handshake::{HANDSHAKES, HandshakeStats},
+    heap::Core,
+    mark::MarkStats,
+    safepoint::SafepointStats,
+};
+use mudlark_arena::{ArenaStats, Bin, BinStats, sync::Ordering::Relaxed};
+
+/// Numbers of a heap at one moment. Bytes unless a name says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Cycles that are complete, sweep included.
+    pub cycles: u64,
+    /// Those of them that somebody asked for.
+    pub forced_cycles: u64,
+    /// Cycles that were given up because a tracer panicked.
+    pub aborted_cycles: u64,
+    /// What the last cycle found live.
+    pub marked_bytes: u64,
+    /// What is believed to live now.
+    pub live_bytes: u64,
+    /// Where the next cycle should end.
+    pub goal_bytes: u64,
+    /// Where the next cycle begins.
+    pub trigger_bytes: u64,
+    /// Allocated since birth, counted by regions.
+    pub allocated_bytes: u64,
+    /// Objects allocated since birth, without those of open regions.
+    pub allocated_objects: u64,
+    /// Roots in use.
+    pub roots: u64,
+    /// The arena's numbers.
+    pub arena: ArenaStats,
+    /// Time that mutators spent at safepoints with something to do.
+    pub safepoints: SafepointStats,
+    /// The handshakes, kind by kind in the order of a cycle.
+    pub handshakes: [HandshakeStats; HANDSHAKES],
+    /// CPU time of the background threads.
+    pub collector_cpu_ns: u64,
+    /// Time that mutators spent marking in allocations.
+    pub assist_ns: u64,
+    /// How long the last cycle marked.
+    pub last_mark_ns: u64,
+}
+
+/// Numbers of one kind of cells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CellStats {
+    /// The type whose objects are in the cells, or `(pointer-free)`.
+    pub type_name: &'static str,
+    /// Blocks, and objects allocated and freed. Objects in open regions are not counted yet.
+    pub cells: BinStats,
+}
+
+/// What those who mark did since birth.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerStats {
+    /// The background threads, one by one.
+    pub threads: Vec<MarkStats>,
+    /// Mutators together: assists, and marking in heaps without background threads.
+    pub mutators: MarkStats,
+}
+
+impl Core {
+    /// The numbers of the heap, without stopping anybody.
+    ///
+    /// # Panics
+    ///
+    /// In a fork of the process that made the heap.
+    pub fn stats(&self) -> Stats {
+        self.assert_not_forked("read the statistics");
+        let plan = self.plan();
+        let cycles = self.driver.counts();
+        Stats {
+            cycles: cycles.finished,
+            forced_cycles: cycles.forced,
+            aborted_cycles: cycles.aborted,
+            marked_bytes: cycles.last_live,
+            live_bytes: self.accounts.live(),
+            goal_bytes: plan.goal,
+            trigger_bytes: plan.trigger,
+            allocated_bytes: self.accounts.allocated(),
+            allocated_objects: self.accounts.objects(),
+            roots: self.roots.len() as u64,
+            arena: self.arena.stats(),
+            safepoints: self.safepoints.stats(self.registry.lock().armed_exits()),
+            handshakes: self.handshake.stats(),
+            collector_cpu_ns: self.background.cpu_ns(),
+            assist_ns: self.assist_ns.load(Relaxed),
+            last_mark_ns: cycles.last_mark_ns,
+        }
+    }
+
+    /// What each background thread marked, and what mutators did.
+    pub fn worker_stats(&self) -> WorkerStats {
+        WorkerStats { threads: self.background.mark_stats(), mutators: self.assists.stats() }
+    }
+
+    /// What each kind of cells holds, in order of first allocation. Pointer-free types share kinds by size class.
+    pub fn cell_stats(&self) -> Vec<CellStats> {
+        self.assert_not_forked("read the statistics");
+        let name_of = |bin: &Bin| {
+            // SAFETY: C2: the tag of every bin of a heap is the address of a static descriptor.
+            let descriptor = unsafe { &*bin.tag().cast::<Descriptor>() };
+            (descriptor.name)()
+        };
+        let names: Vec<&'static str> = self.arena.bins().into_iter().map(name_of).collect();
+        // Bins are only ever added, behind those that were named.
+        let stats = self.arena.bin_stats();
+        names.into_iter().zip(stats).map(|(type_name, cells)| CellStats { type_name, cells }).collect()
+    }
+
+    /// Checks the exact counters against a slow recount. For tests; nothing may run at the same time, and no mutator may
+    /// be attached.
+    ///
+    /// # Errors
+    ///
+    /// The first counter that is off.
+    pub fn recount(&self) -> Result<(), String> {
+        self.arena.recount()
+    }
+}

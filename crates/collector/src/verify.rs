@@ -1,0 +1,220 @@
+//! The verifier: a second marker, as simple as can be, that checks the first one.
+//!
+//! When a cycle has marked and cleared its weak references, the verifier waits until every mutator is outside of its scopes, keeps them from
+//! entering, and walks the heap from the roots: one thread, a stack, a hash set. Everything it comes to must be marked (V1), every weak
+//! reference on the way must be empty or lead to something marked. It remembers where it was: until the bitmaps take turns again, none of
+//! these cells may be handed out (V2).
+//!
+//! A cycle that fails is given up like one whose tracer panicked: nothing is swept, so the program can go on and tell. This is a mode for
+//! tests. It is the one place in which mutators wait for each other: at the entry of scopes, never inside. If that takes too long, because a
+//! mutator in a scope itself waits for one that may not enter, the cycle goes on unverified.
+
+use crate::{
+    descriptor::Descriptor,
+    heap::Core,
+    trace::EdgeVisitor,
+    weak::{WEAK, WeakBox},
+};
+use hashbrown::HashSet;
+use mudlark_arena::{
+    Region,
+    sync::{AtomicBool, Mutex, Ordering},
+};
+use std::{ptr::NonNull, time::Duration};
+
+/// What the verifier found.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct VerifyReport {
+    /// Cycles that were checked.
+    pub cycles: u64,
+    /// Cycles that were not, because mutators could not be kept outside of their scopes.
+    pub skipped: u64,
+    /// Objects that were looked at, all cycles together.
+    pub objects: u64,
+    /// What was wrong, at most [`VIOLATIONS_MAX`] of it. Empty if all is well.
+    pub violations: Vec<String>,
+}
+
+/// How many violations are described.
+pub const VIOLATIONS_MAX: usize = 16;
+/// How long a mutator waits at the entry of a scope for others to leave theirs.
+pub(crate) const HOLD_MAX: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    is_on: bool,
+    /// Mutators may not enter. Changed under the lock of the registry.
+    holding: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    report: VerifyReport,
+    /// Addresses of the cells that were reached last, ascending.
+    reached: Vec<usize>,
+}
+
+/// Whether a cycle may end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Verdict {
+    Sound,
+    Broken,
+}
+
+impl Verifier {
+    pub(crate) fn new(is_on: bool) -> Verifier {
+        Verifier { is_on, holding: AtomicBool::new(false), state: Mutex::new(State::default()) }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether mutators may not enter now.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding.load(Ordering::Acquire)
+    }
+
+    /// V2: cells that were reached when the last cycle was verified are not handed out.
+    pub(crate) fn check_region(&self, region: &Region) {
+        if !self.is_on {
+            return;
+        }
+        let mut state = self.state.lock();
+        let (start, limit) = (region.start.addr(), region.limit.addr());
+        let first = state.reached.partition_point(|&cell| cell < start);
+        if let Some(&cell) = state.reached.get(first).filter(|&&cell| cell < limit) {
+            let message = format!("the cell at {cell:#x} was live in the last cycle, and is handed out");
+            state.report.note(message);
+        }
+    }
+
+    /// Forgets which cells are live: marking was not verified, or its result not used.
+    fn forget(&self) {
+        self.state.lock().reached.clear();
+    }
+}
+
+impl VerifyReport {
+    fn note(&mut self, violation: String) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(violation);
+        }
+    }
+}
+
+/// An object to look at, and the one that leads to it (the root table: none).
+struct Step {
+    cell: NonNull<u8>,
+    from: Option<NonNull<u8>>,
+}
+
+impl Core {
+    /// What the verifier found so far.
+    pub fn verify_report(&self) -> VerifyReport {
+        self.verifier.state.lock().report.clone()
+    }
+
+    /// Keeps mutators from entering scopes. The caller drives the cycle, and requests the handshake that tells them.
+    pub(crate) fn hold_mutators(&self) {
+        self.verifier.holding.store(true, Ordering::Release);
+    }
+
+    /// Lets mutators enter, verified or not.
+    pub(crate) fn stop_holding(&self) {
+        let _registry = self.registry.lock();
+        self.verifier.holding.store(false, Ordering::Release);
+    }
+
+    /// Checks what was marked, unless somebody could not wait. All mutators have acknowledged that they are held.
+    pub(crate) fn verify(&self) -> Verdict {
+        // Nobody attaches, detaches or stops the holding meanwhile.
+        let _registry = self.registry.lock();
+        if !self.verifier.is_holding() {
+            self.verifier.forget();
+            self.verifier.state.lock().report.skipped += 1;
+            return Verdict::Sound;
+        }
+        let verdict = self.verify_held();
+        self.verifier.holding.store(false, Ordering::Release);
+        verdict
+    }
+
+    fn verify_held(&self) -> Verdict {
+        let mut reached = HashSet::new();
+        let mut steps = Vec::new();
+        let mut violations = Vec::new();
+        for chunk in 0..self.roots.chunk_count() {
+            self.roots.each_in_chunk(chunk, |cell| steps.push(Step { cell, from: None }));
+        }
+        while let Some(step) = steps.pop() {
+            if reached.insert(step.cell.addr().get()) {
+                self.verify_object(&step, &mut steps, &mut violations);
+            }
+        }
+        let mut state = self.verifier.state.lock();
+        state.report.cycles += 1;
+        state.report.objects += reached.len() as u64;
+        state.reached.clear();
+        if violations.is_empty() {
+            state.reached.extend(reached);
+            state.reached.sort_unstable();
+            return Verdict::Sound;
+        }
+        violations.into_iter().for_each(|violation| state.report.note(violation));
+        Verdict::Broken
+    }
+
+    fn verify_object(&self, step: &Step, steps: &mut Vec<Step>, violations: &mut Vec<String>) {
+        let cell = step.cell;
+        if !self.arena.contains(cell.as_ptr()) {
+            violations.push(format!("{}: not in the heap", self.describe_step(step)));
+            return;
+        }
+        // SAFETY: C2: what roots and objects lead to are cells of this arena; checked as far as can be.
+        let tag = unsafe { self.arena.tag(cell.as_ptr()) };
+        if tag.is_null() {
+            violations.push(format!("{}: its block is free", self.describe_step(step)));
+            return;
+        }
+        // SAFETY: C2: as above.
+        if !unsafe { self.arena.marks(self.arena.filling_side()).is_marked(cell.as_ptr()) } {
+            violations.push(format!("{}: not marked", self.describe_step(step)));
+        }
+        if std::ptr::eq(tag.cast(), &raw const WEAK) {
+            // SAFETY: W2: the descriptor says that the cell holds a box.
+            let target = unsafe { WeakBox::from_cell(cell) }.peek();
+            // SAFETY: C2: the target was an object when the cycle began, and nothing was swept since.
+            let is_dead = |target: NonNull<u8>| unsafe {
+                !self.arena.marks(self.arena.filling_side()).is_marked(target.as_ptr())
+            };
+            if target.is_some_and(is_dead) {
+                violations.push(format!("{}: leads to a dead object", self.describe_step(step)));
+            }
+        }
+        // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
+        let descriptor = unsafe { &*tag.cast::<Descriptor>() };
+        let mut each = |target| steps.push(Step { cell: target, from: Some(cell) });
+        // SAFETY: V3: all mutators are outside of their scopes.
+        let mut visitor = unsafe { EdgeVisitor::new(&mut each) };
+        // SAFETY: C1: the cell holds an object of the block's descriptor.
+        unsafe { (descriptor.visit)(cell, &mut visitor) };
+    }
+
+    fn describe_step(&self, step: &Step) -> String {
+        let name = |cell: NonNull<u8>| {
+            if !self.arena.contains(cell.as_ptr()) {
+                return "?";
+            }
+            // SAFETY: C2: as in `verify_object`.
+            let tag = unsafe { self.arena.tag(cell.as_ptr()) }.cast::<Descriptor>();
+            // SAFETY: C2: as above, or null.
+            unsafe { tag.as_ref() }.map_or("?", |descriptor| (descriptor.name)())
+        };
+        let cycle = self.cycle_number();
+        let from = step.from.map_or("a root".into(), |from| format!("{} at {from:p}", name(from)));
+        format!("cycle {cycle}: {} at {:p}, reached from {from}", name(step.cell), step.cell)
+    }
+}

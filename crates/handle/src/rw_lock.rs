@@ -1,0 +1,345 @@
+//! A lock around contents that several mutators read at once and sometimes change.
+//!
+//! Why a marker reads nothing that changes stands in `mutex.rs`; a write guard here is what a guard is there. A read
+//! guard may be out while a marker reads: neither changes anything.
+
+use crate::{
+    scope::Scope,
+    trace::{Rebrand, Trace, Visitor},
+};
+use mudlark_collector::MarkLock;
+use std::{
+    cell::UnsafeCell,
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError},
+};
+
+/// Contents of any traced type that several threads' mutators read at once, and one at a time changes, like `std`'s
+/// `RwLock`.
+///
+/// It is `Sync` when the contents are `Send + Sync`. The first write guard in a cycle shades all contents, which takes time in
+/// proportion to the pointers inside; reading tells the collector nothing. There is no poisoning.
+///
+/// A mutator that waits for a guard waits in its scope: see [`GcMutex`](crate::GcMutex#waiting-in-a-scope).
+///
+/// # Example: a table that is mostly read
+///
+/// ```
+/// use mudlark::{Gc, GcRwLock, Heap, Root, Trace};
+/// use std::{collections::HashMap, thread};
+///
+/// #[derive(Trace)]
+/// struct Globals<'gc> {
+///     names: GcRwLock<HashMap<String, Gc<'gc, str>>>,
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// let globals: Root<Globals<'static>> =
+///     heap.attach().enter(|cx| cx.root(cx.alloc(Globals { names: GcRwLock::new(HashMap::new()) })));
+/// heap.attach().enter(|cx| {
+///     let names = &globals.get(cx).names;
+///     names.write(cx).insert("bird".to_owned(), cx.alloc_str("lark"));
+/// });
+/// thread::scope(|threads| {
+///     for _ in 0..2 {
+///         let (mut mutator, globals) = (heap.attach(), &globals);
+///         threads.spawn(move || {
+///             mutator.enter(|cx| assert_eq!(&*globals.get(cx).names.read()["bird"], "lark"));
+///         });
+///     }
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct GcRwLock<T> {
+    /// Between mutators: who holds it may read the contents, or change them.
+    lock: RwLock<()>,
+    /// Between who may change the contents and the marker.
+    mark_lock: MarkLock,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: H2: readers on several threads share the contents, and a writer on any thread has them for itself, by the lock.
+// Markers only trace them, which T3 allows on any thread.
+unsafe impl<T: Send + Sync> Sync for GcRwLock<T> {}
+
+// Where the lock of `std` is plain words, it brings no drop glue: dead objects need no visit for its sake.
+#[cfg(all(target_os = "linux", not(loom)))]
+const _: () = assert!(!std::mem::needs_drop::<GcRwLock<u64>>());
+
+impl<T> GcRwLock<T> {
+    /// A lock around these contents, which nobody holds.
+    ///
+    /// # Example: a setting
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let level = cx.alloc(GcRwLock::new(1_u64));
+    ///     *level.write(cx) = 2;
+    ///     assert_eq!(*level.read(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(value: T) -> GcRwLock<T> {
+        GcRwLock { lock: RwLock::new(()), mark_lock: MarkLock::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// Waits until no mutator has a write guard, and takes a read guard.
+    ///
+    /// See [waiting in a scope](crate::GcMutex#waiting-in-a-scope). On a thread that has a guard of this lock already, it may never
+    /// return, or panic.
+    ///
+    /// # Example: two readers
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let words = cx.alloc(GcRwLock::new(vec![cx.alloc_str("one")]));
+    ///     let first = words.read()[0]; // The guard ends with the statement.
+    ///     assert_eq!((&*first, words.read().len()), ("one", 1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
+        let held = self.lock.read().unwrap_or_else(PoisonError::into_inner);
+        GcRwLockReadGuard { lock: self, _held: held }
+    }
+
+    /// Takes a read guard, unless there is a write guard.
+    ///
+    /// # Example: a writer is at work
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let level = cx.alloc(GcRwLock::new(1_u64));
+    ///     let writer = level.write(cx);
+    ///     assert!(level.try_read().is_none());
+    ///     drop(writer);
+    ///     assert!(level.try_read().is_some());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_read(&self) -> Option<GcRwLockReadGuard<'_, T>> {
+        let held = match self.lock.try_read() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(GcRwLockReadGuard { lock: self, _held: held })
+    }
+
+    /// Waits until no mutator has a guard, and takes a write guard.
+    ///
+    /// See [waiting in a scope](crate::GcMutex#waiting-in-a-scope). On a thread that has a guard of this lock already, it never returns,
+    /// or panics.
+    ///
+    /// # Example: replacing everything
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let words = cx.alloc(GcRwLock::new(vec![cx.alloc_str("one")]));
+    ///     *words.write(cx) = vec![cx.alloc_str("two"), cx.alloc_str("three")];
+    ///     assert_eq!(words.read().len(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn write<'gc>(&self, cx: &Scope<'gc>) -> GcRwLockWriteGuard<'_, T>
+    where
+        T: Trace<'gc>,
+    {
+        self.logged(cx, self.lock.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a write guard, unless there is a guard.
+    ///
+    /// # Example: a reader is at work
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let level = cx.alloc(GcRwLock::new(1_u64));
+    ///     let reader = level.read();
+    ///     assert!(level.try_write(cx).is_none());
+    ///     drop(reader);
+    ///     assert!(level.try_write(cx).is_some());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_write<'gc>(&self, cx: &Scope<'gc>) -> Option<GcRwLockWriteGuard<'_, T>>
+    where
+        T: Trace<'gc>,
+    {
+        let held = match self.lock.try_write() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.logged(cx, held))
+    }
+
+    /// The guard of a mutator that has the lock for itself: contents are shaded before anybody can change them.
+    #[inline]
+    fn logged<'b, 'gc>(&'b self, cx: &Scope<'gc>, held: RwLockWriteGuard<'b, ()>) -> GcRwLockWriteGuard<'b, T>
+    where
+        T: Trace<'gc>,
+    {
+        if T::NEEDS_TRACE {
+            cx.local().log(&self.mark_lock, |shader| {
+                // SAFETY: H2: this thread holds the lock for itself, and has made no guard yet.
+                unsafe { &*self.value.get() }.trace(shader);
+            });
+        }
+        GcRwLockWriteGuard { lock: self, _held: held }
+    }
+
+    /// The contents of a lock that is not in the heap, or not any more.
+    ///
+    /// # Example: a value that was never shared
+    ///
+    /// ```
+    /// assert_eq!(mudlark::GcRwLock::new(1).into_inner(), 1);
+    /// ```
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for GcRwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.try_read() {
+            Some(value) => f.debug_tuple("GcRwLock").field(&*value).finish(),
+            None => f.write_str("GcRwLock(<locked>)"),
+        }
+    }
+}
+
+/// Shared access to the contents of a [`GcRwLock`].
+///
+/// Nothing depends on its drop but the lock's further use: when it is leaked, the contents can be read and never again
+/// be changed.
+///
+/// # Example: a guard that is passed on
+///
+/// ```
+/// use mudlark::{GcRwLock, GcRwLockReadGuard, Heap};
+///
+/// fn sum(numbers: GcRwLockReadGuard<'_, Vec<u64>>) -> u64 {
+///     numbers.iter().sum()
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| assert_eq!(sum(cx.alloc(GcRwLock::new(vec![1, 2])).read()), 3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the lock is open again when the guard is dropped"]
+pub struct GcRwLockReadGuard<'b, T> {
+    lock: &'b GcRwLock<T>,
+    /// Opens the lock when it is dropped, and keeps the guard on its thread.
+    _held: RwLockReadGuard<'b, ()>,
+}
+
+impl<T> Deref for GcRwLockReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: H2: while this guard holds the lock, there is no write guard.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for GcRwLockReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// Exclusive access to the contents of a [`GcRwLock`].
+///
+/// Nothing depends on its drop but the lock's further use: when it is leaked, the lock stays locked, its object can
+/// still be collected, and its contents live as long as the object does.
+///
+/// # Example: reading what was written
+///
+/// ```
+/// use mudlark::{GcRwLock, GcRwLockWriteGuard, Heap};
+///
+/// fn push(mut numbers: GcRwLockWriteGuard<'_, Vec<u64>>) -> usize {
+///     numbers.push(3);
+///     numbers.len()
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| assert_eq!(push(cx.alloc(GcRwLock::new(vec![1, 2])).write(cx)), 3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the lock is open again when the guard is dropped"]
+pub struct GcRwLockWriteGuard<'b, T> {
+    lock: &'b GcRwLock<T>,
+    /// Opens the lock when it is dropped, and keeps the guard on its thread.
+    _held: RwLockWriteGuard<'b, ()>,
+}
+
+impl<T> Deref for GcRwLockWriteGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: H2: this is the only guard, and it is borrowed.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for GcRwLockWriteGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: H2: this is the only guard, and it is borrowed mutably; markers keep off, for the contents were logged.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for GcRwLockWriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+// SAFETY: T1: the contents are traced; T3: guarded by the mark lock, which every write guard logs in.
+unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcRwLock<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        if T::NEEDS_TRACE {
+            visitor.guarded(&self.mark_lock, |visitor| {
+                // SAFETY: H2: the visitor calls this only while no mutator changes the contents.
+                unsafe { &*self.value.get() }.trace(visitor);
+            });
+        }
+    }
+}
+
+// SAFETY: B1: a lock around the same contents under another brand.
+unsafe impl<T: Rebrand> Rebrand for GcRwLock<T>
+where
+    for<'gc> T::With<'gc>: Sized,
+{
+    type With<'gc> = GcRwLock<T::With<'gc>>;
+}
