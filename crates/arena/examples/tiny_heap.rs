@@ -73,7 +73,8 @@ impl<'a> Heap<'a> {
         self.retire();
         self.arena.release_claim(self.bin, &mut self.claim);
         self.arena.turn();
-        self.arena.clear_filling();
+        let rest = self.arena.clear_filling(0..usize::MAX);
+        assert_eq!(rest, None, "all blocks were asked for");
         while self.arena.sweep_one(self.bin, &mut ()).is_some() {}
         self.arena.bin_stats()[0].objects()
     }

@@ -12,7 +12,7 @@ use crate::{
     sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering::Relaxed},
     units::{BLOCK_BYTES, BLOCK_SHIFT, BlockId, Side},
 };
-use std::ptr::NonNull;
+use std::{ops::Range, ptr::NonNull};
 
 /// How an arena is built.
 #[derive(Debug)]
@@ -248,12 +248,15 @@ impl Arena {
         self.note_unswept(large.turn(live, &self.reservation));
     }
 
-    /// Clears the bitmap that the next cycle will fill. Every claim of before the last [`Arena::turn`] must have
-    /// been released.
-    pub fn clear_filling(&self) {
+    /// Clears a part of the bitmap that the next cycle will fill: the marks of these blocks, by number. Tells where the next part begins,
+    /// or `None` behind the last block. Every claim of before the last [`Arena::turn`] must have been released.
+    #[must_use = "there may be further blocks"]
+    pub fn clear_filling(&self, blocks: Range<usize>) -> Option<usize> {
         let frontier = self.map.lock().frontier();
         let filling: Bits<'_> = self.reservation.marks(self.filling_side());
-        filling.clear_blocks(frontier);
+        let end = blocks.end.min(frontier);
+        filling.clear_blocks(blocks.start.min(end)..end);
+        (end < frontier).then_some(end)
     }
 
     pub(crate) fn note_unswept(&self, blocks: usize) {

@@ -4,6 +4,7 @@ use crate::{
     sync::{AtomicU64, Ordering::Relaxed},
     units::{BLOCK_GRANULES, BLOCK_WORDS, BlockId, GRANULE_SHIFT},
 };
+use std::ops::Range;
 
 /// A view of one bitmap. Copy it to where the loop is.
 ///
@@ -109,9 +110,9 @@ impl<'a> Bits<'a> {
         self.words[block.index() * BLOCK_WORDS + index].fetch_and(keep, Relaxed);
     }
 
-    /// Clears the bits of the first `blocks` blocks.
-    pub(crate) fn clear_blocks(self, blocks: usize) {
-        for word in &self.words[..blocks * BLOCK_WORDS] {
+    /// Clears the bits of these blocks.
+    pub(crate) fn clear_blocks(self, blocks: Range<usize>) {
+        for word in &self.words[blocks.start * BLOCK_WORDS..blocks.end * BLOCK_WORDS] {
             // Only dirty words are written, so that tables of untouched blocks take no memory.
             if word.load(Relaxed) != 0 {
                 word.store(0, Relaxed);

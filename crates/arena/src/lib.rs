@@ -45,7 +45,8 @@
 //! // SAFETY: `kept` is a cell of this arena.
 //! assert!(unsafe { arena.marks(arena.filling_side()).try_mark(kept) });
 //! arena.turn();
-//! arena.clear_filling();
+//! let rest = arena.clear_filling(0..usize::MAX);
+//! assert_eq!(rest, None);
 //! while arena.sweep_one(bin, &mut ()).is_some() {}
 //! assert_eq!(arena.bin_stats()[0].objects(), 1);
 //! arena.recount().unwrap();

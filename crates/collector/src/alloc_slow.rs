@@ -210,8 +210,8 @@ impl Local {
                 core.queue.kick();
             }
             if core.is_behind() {
-                // The goal is past and the last cycle not over: it wants sweeping, which the next one waits for.
-                self.assist_sweep();
+                // The goal is past, and the cycle not over or not even begun.
+                self.assist_cycle();
             }
         }
         if core.driver.wants_poll(core) || core.is_nearly_full() {

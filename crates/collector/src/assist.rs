@@ -3,7 +3,11 @@
 //! Each allocated byte owes bytes of marking, so that marking is complete when the heap reaches its goal. Credit that
 //! the background threads earned is used first; what remains the mutator marks itself, a bounded piece at a time.
 
-use crate::{cycle::Phase, local::Local, work::SWEEP_BUDGET_SAFEPOINT};
+use crate::{
+    cycle::{Phase, Progress},
+    local::Local,
+    work::SWEEP_BUDGET_SAFEPOINT,
+};
 use mudlark_arena::sync::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -28,18 +32,22 @@ impl Local {
         }
         self.debt().set(0);
         let begun = Instant::now();
-        let _ = core.mark_some(owed, &core.assists);
+        if core.mark_some(owed, &core.assists).is_none() {
+            // Nothing is left to mark here: perhaps it was the last, and the background thread that looks has no core now.
+            core.advance();
+        }
         core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
     }
 
-    /// Sweeps a little, because the heap is behind its goal.
+    /// Goes on with a cycle that does not mark, because the heap is behind its goal.
     #[cold]
-    pub(crate) fn assist_sweep(&self) {
+    pub(crate) fn assist_cycle(&self) {
         let core = self.core();
+        let begun = Instant::now();
         if core.driver.is(Phase::Sweep) {
-            let begun = Instant::now();
             let _ = core.sweep_some(SWEEP_BUDGET_SAFEPOINT);
-            core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
         }
+        core.driver.run(core, Progress::Piece);
+        core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);
     }
 }

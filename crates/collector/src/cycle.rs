@@ -12,11 +12,10 @@
 //! | `Clear` | a background thread (or, without one, anybody) | the old bitmap is emptied |
 //! | `Sweep` | every block to be swept | the cycle is complete: `Idle` |
 //!
-//! The mutator that acknowledges last drives the cycle on itself: one step, so that its safepoint stays short; the
-//! background thread that drives looks again and again while a cycle is under way, and allocations look too. In a heap without
-//! background threads the mutator drives as far as it goes, so with one mutator at its own safepoint everything up to
-//! `Mark`, and again from `HandOver` to `Clear`, is one. Nobody ever waits for the driver's lock: who does not get it leaves a note
-//! (`kick`), and the holder looks again, or leaves it to the background thread (C3).
+//! The mutator that acknowledges last drives the cycle on itself, so with one mutator at its own safepoint
+//! everything up to `Mark`, and again from `HandOver` to `Clear`, is one step. This must be so: the next scope may be a long one. What
+//! takes longer, and waking threads, is left to the background thread that drives, which looks by itself while a cycle is under
+//! way. Nobody ever waits for the driver's lock: who does not get it leaves a note (`kick`), and the holder looks again (C3).
 
 use crate::{handshake::Handshake, heap::Core, pacing::CycleReport, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
@@ -45,9 +44,14 @@ pub(crate) enum Progress {
     /// Only what takes no longer than a safepoint may. Not even waking a background thread, which takes several times as
     /// long as all the rest: the one that drives looks by itself, again and again while a cycle is under way.
     Light,
+    /// One piece of work that takes some tens of microseconds at most: what an allocation may be charged.
+    Piece,
     /// Anything but waiting.
     Any,
 }
+
+/// Blocks whose marks are cleared at once.
+const CLEAR_BLOCKS: usize = 256;
 
 /// What only the driver sees.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ struct State {
     aborted: bool,
     /// Whoever drives now may wake background threads.
     wakes: bool,
+    /// Blocks whose old marks are cleared.
+    cleared: usize,
     mark_begun: Instant,
     allocated_at_arm: u64,
     allocated_at_last_arm: u64,
@@ -105,6 +111,7 @@ impl Default for Driver {
             round: 0,
             aborted: false,
             wakes: true,
+            cleared: 0,
             mark_begun: Instant::now(),
             allocated_at_arm: 0,
             allocated_at_last_arm: 0,
@@ -151,12 +158,11 @@ impl Driver {
         *self.counts.lock()
     }
 
-    /// Drives the machine as far as it goes, or (lightly, in a heap with background threads) one step.
+    /// Drives the machine as far as it goes.
     pub(crate) fn run(&self, core: &Core, progress: Progress) {
         // ORDERING: Release pairs with the Acquire of the swap below: who takes the note sees why it was left (an acknowledged
         // handshake, say). A swap, because loom lets a plain store slip between another thread's load and swap.
         self.kick.swap(true, Ordering::Release);
-        let is_brief = progress == Progress::Light && core.background.has_threads();
         loop {
             // ORDERING: C3: a store buffer must not let both sides miss each other: note, fence, try the lock; and unlock,
             // fence, look for the note.
@@ -164,11 +170,7 @@ impl Driver {
             let Some(mut state) = self.state.try_lock() else { return };
             state.wakes = progress == Progress::Any;
             while self.kick.swap(false, Ordering::Acquire) {
-                while self.step(core, &mut state, progress) {
-                    if is_brief {
-                        return;
-                    }
-                }
+                while self.step(core, &mut state, progress) {}
             }
             drop(state);
             fence(Ordering::SeqCst);
@@ -288,7 +290,10 @@ impl Driver {
         if progress == Progress::Light && core.background.has_threads() && !core.weak.is_empty() {
             return false;
         }
-        core.clear_weak();
+        if core.clear_weak_batch() {
+            return progress == Progress::Any || !core.background.has_threads();
+        }
+        core.queue.weak_is_cleared();
         if core.verifier.is_on() {
             core.hold_mutators();
             self.enter(core, state, Phase::Hold);
@@ -331,7 +336,7 @@ impl Driver {
         // The turn belongs to the request: whoever attaches sees both or none.
         core.begin_handshake_after(Handshake::Disarm, || {
             if core.plants(Bug::LiveSwept) {
-                core.arena.clear_filling();
+                let _ = core.arena.clear_filling(0..usize::MAX);
             }
             if !core.plants(Bug::NoTurn) {
                 core.arena.turn();
@@ -367,8 +372,12 @@ impl Driver {
         if progress == Progress::Light && core.background.has_threads() {
             return false;
         }
-        if !core.plants(Bug::NotCleared) {
-            core.arena.clear_filling();
+        let from = std::mem::take(&mut state.cleared);
+        if !core.plants(Bug::NotCleared)
+            && let Some(cleared) = core.arena.clear_filling(from..from + CLEAR_BLOCKS)
+        {
+            state.cleared = cleared;
+            return progress == Progress::Any;
         }
         if state.aborted {
             self.end(core, state);

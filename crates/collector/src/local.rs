@@ -120,6 +120,8 @@ pub struct Local {
     window: RefCell<Vec<Span>>,
     buffer: RefCell<Vec<Gray>>,
     homes: RefCell<Vec<Home>>,
+    /// Whether any region may be open.
+    has_regions: Cell<bool>,
     by_kind: RefCell<HashMap<usize, usize>>,
     slot_cache: RefCell<SlotCache>,
     /// Bytes of marking owed by allocations.
@@ -150,6 +152,7 @@ impl Local {
             window: RefCell::default(),
             buffer: RefCell::new(Vec::with_capacity(BUFFER_LEN)),
             homes: RefCell::default(),
+            has_regions: Cell::new(false),
             by_kind: RefCell::default(),
             slot_cache: RefCell::default(),
             debt: Cell::new(0),
@@ -207,6 +210,7 @@ impl Local {
 
     /// Opens a region for the fast path.
     pub(crate) fn install(&self, index: usize, region: Region, cell_bytes: usize) {
+        self.has_regions.set(true);
         let limit = self.fast_limit(region.cursor, region.limit, cell_bytes);
         let kind = {
             let home = &mut self.homes.borrow_mut()[index];
@@ -256,6 +260,9 @@ impl Local {
     }
 
     fn retire_all(&self) {
+        if !self.has_regions.replace(false) {
+            return;
+        }
         for slot in 0..LEAF_SLOTS + HASH_SLOTS {
             self.evict(slot);
         }

@@ -131,7 +131,7 @@ impl Mutator {
         core.advance();
         let waiting = core.driver.waiting.lock();
         if core.verifier.is_holding() {
-            drop(core.driver.changed.wait_timeout(waiting, Duration::from_millis(1)));
+            core.driver.changed.wait_at_most(waiting, Duration::from_millis(1));
         }
     }
 

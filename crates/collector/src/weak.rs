@@ -30,6 +30,8 @@ use std::{
     ptr::{NonNull, null_mut},
 };
 
+/// How many a marker finds before it tells: what is cleared at once.
+pub(crate) const BATCH_LEN: usize = 256;
 /// Bytes of a weak box: the smallest cell.
 const BOX_BYTES: usize = mudlark_arena::CELL_BYTES_MIN;
 
@@ -136,19 +138,18 @@ impl WeakList {
 }
 
 impl Core {
-    /// Behind the end of marking: clears the boxes whose targets are dead (W1).
-    pub(crate) fn clear_weak(&self) {
+    /// Behind the end of marking: clears boxes whose targets are dead (W1), some of those on the list. `false` when none was left.
+    pub(crate) fn clear_weak_batch(&self) -> bool {
         let marks = self.arena.marks(self.arena.filling_side());
-        for boxes in std::mem::take(&mut *self.weak.found.lock()) {
-            for weak in boxes {
-                let Some(target) = weak.peek() else { continue };
-                // SAFETY: C2: the target was an object of this heap when the cycle began, and nothing was swept since.
-                if !unsafe { marks.is_marked(target.as_ptr()) } && !self.plants(Bug::WeakNotCleared) {
-                    weak.clear();
-                }
+        let Some(boxes) = self.weak.found.lock().pop() else { return false };
+        for weak in boxes {
+            let Some(target) = weak.peek() else { continue };
+            // SAFETY: C2: the target was an object of this heap when the cycle began, and nothing was swept since.
+            if !unsafe { marks.is_marked(target.as_ptr()) } && !self.plants(Bug::WeakNotCleared) {
+                weak.clear();
             }
         }
-        self.queue.weak_is_cleared();
+        true
     }
 }
 

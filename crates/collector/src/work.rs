@@ -134,7 +134,7 @@ impl Core {
                     return false;
                 }
                 // The short bound matters only without background threads, when another mutator took the last work.
-                drop(self.driver.changed.wait_timeout(waiting, left.min(Duration::from_millis(1))));
+                self.driver.changed.wait_at_most(waiting, left.min(Duration::from_millis(1)));
             }
         }
         true

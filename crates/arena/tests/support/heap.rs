@@ -200,7 +200,8 @@ impl ModelHeap {
         self.alloc_each(turned);
         self.release_all();
         self.birth = Birth::White;
-        self.arena.clear_filling();
+        let rest = self.arena.clear_filling(0..usize::MAX);
+        assert_eq!(rest, None, "all blocks were asked for");
         self.alloc_each(sweeping);
         for index in 0..self.homes.len() {
             let bin = self.arena.bin(index).expect("bins are made at the beginning");

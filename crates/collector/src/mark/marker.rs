@@ -14,7 +14,7 @@ use crate::{
     plant::Bug,
     roots::RootTable,
     trace::Visitor,
-    weak::WeakBox,
+    weak::{self, WeakBox},
 };
 use mudlark_arena::{Arena, Marks};
 use std::{fmt, mem, ptr::NonNull};
@@ -101,9 +101,7 @@ impl<'h> Marker<'h> {
 
     /// Tells what was marked, while work is held: the cycle ends with the exact number, and with all weak boxes.
     fn note(&mut self) {
-        if !self.weak.is_empty() {
-            self.core.weak.add(mem::take(&mut self.weak));
-        }
+        self.tell_weak();
         let bytes = mem::take(&mut self.bytes);
         self.noted.objects += mem::take(&mut self.objects);
         if bytes > 0 {
@@ -259,9 +257,18 @@ impl<'h> Marker<'h> {
         len <= step
     }
 
+    fn tell_weak(&mut self) {
+        if !self.weak.is_empty() {
+            self.core.weak.add(mem::take(&mut self.weak));
+        }
+    }
+
     /// A weak box was found.
     pub(crate) fn note_weak(&mut self, weak: WeakBox) {
         self.weak.push(weak);
+        if self.weak.len() >= weak::BATCH_LEN {
+            self.tell_weak();
+        }
     }
 
     /// What this marker did, as far as it is in the accounts.

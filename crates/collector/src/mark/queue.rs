@@ -78,6 +78,8 @@ struct Inner {
     /// Empty vectors to use again.
     spare: Vec<Vec<Gray>>,
     kicks: u64,
+    /// The driver waits for more kicks than these.
+    driver_waits_since: Option<u64>,
 }
 
 impl Inner {
@@ -143,8 +145,7 @@ impl MarkQueue {
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
         // The driver may be about to sleep until somebody kicks; it wakes now, and looks by itself until the cycle ends.
-        inner.kicks += 1;
-        self.wake_driver.notify_all();
+        self.kick_driver(&mut inner);
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
@@ -340,9 +341,16 @@ impl MarkQueue {
     }
 
     fn notify(&self, inner: &mut Inner) {
-        inner.kicks += 1;
-        self.wake_driver.notify_all();
+        self.kick_driver(inner);
         self.wake_helpers.notify_all();
+    }
+
+    fn kick_driver(&self, inner: &mut Inner) {
+        // Waking takes microseconds, even of a thread that was woken already and has no core yet.
+        if inner.driver_waits_since == Some(inner.kicks) {
+            self.wake_driver.notify_all();
+        }
+        inner.kicks += 1;
     }
 
     /// Wakes the background threads, to look around.
@@ -353,15 +361,18 @@ impl MarkQueue {
     /// The driver's wait: until somebody kicked since `seen`, or for `limit` if there is one.
     pub(crate) fn wait_for_kick(&self, seen: u64, limit: Option<Duration>) {
         let mut inner = self.inner.lock();
+        inner.driver_waits_since = Some(seen);
         while inner.kicks == seen {
             match limit {
                 None => inner = self.wake_driver.wait(inner),
                 Some(limit) => {
-                    drop(self.wake_driver.wait_timeout(inner, limit));
-                    return;
+                    self.wake_driver.wait_at_most(inner, limit);
+                    inner = self.inner.lock();
+                    break;
                 }
             }
         }
+        inner.driver_waits_since = None;
     }
 
     /// The other background threads' wait: until a marker shares work, or somebody kicked since `seen`.
