@@ -32,9 +32,17 @@ loom:
 loom-full preemptions="3":
     RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS={{ preemptions }} LOOM_MAX_BRANCHES=100000 cargo test --release -p mudlark-arena -p mudlark-collector --target-dir target/loom --lib --tests
 
-# The tests under AddressSanitizer
+# Every order of steps of the protocol, in the large scenes too: some minutes, 2 GiB
+model:
+    MUDLARK_MODEL_CONTROL=1 cargo test --release -p mudlark-model -- --include-ignored --nocapture
+
+# The tests and some torture under AddressSanitizer, with dead cells poisoned
 asan:
     .ci/run asan
+
+# Workloads and torture under ThreadSanitizer
+tsan:
+    .ci/run tsan
 
 # Random programs against the model
 fuzz seconds="60":

@@ -15,6 +15,7 @@ pages! {
     first_steps: "src/first-steps.md",
     how_it_works: "src/how-it-works.md",
     command: "src/command.md",
+    checking: "src/checking.md",
     measuring: "src/measuring.md",
     safety: "src/safety.md",
     limits: "src/limits.md",

@@ -1,4 +1,5 @@
-//! The one door to atomics, locks and threads: `std`, or loom's models of them under `--cfg loom`.
+//! The one door to atomics, locks and threads: `std`, or loom's models of them under `--cfg loom`, or what
+//! ThreadSanitizer understands under `--cfg mudlark_tsan`.
 //!
 //! Every crate of the workspace takes its synchronization from here, so that the code that loom explores is
 //! the code that runs. Loom's atomics are handles and not memory, which is why side tables are built by a
@@ -14,23 +15,41 @@ pub use loom::{
     },
     thread,
 };
+#[cfg(not(any(loom, mudlark_tsan)))]
+pub use std::sync::atomic::fence;
 #[cfg(not(loom))]
 pub use std::{
     sync::{
         Arc,
-        atomic::{
-            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-        },
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
+#[cfg(mudlark_tsan)]
+pub use tsan::fence;
+
+#[cfg(mudlark_tsan)]
+mod tsan;
 
 #[cfg(loom)]
 use loom::sync as imp;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, mudlark_tsan)))]
 use std::sync as imp;
+#[cfg(mudlark_tsan)]
+use tsan as imp;
 
-pub use imp::MutexGuard;
+use std::sync::{PoisonError, TryLockError, TryLockResult};
+
+pub use imp::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+
+/// What was tried to take, if it was free.
+fn taken<G>(result: TryLockResult<G>) -> Option<G> {
+    match result {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
 
 /// A lock that ignores poisoning: no invariant of the heap spans user code that could unwind under a lock.
 #[derive(Debug)]
@@ -50,16 +69,44 @@ impl<T> Mutex<T> {
 
     /// Waits for the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
-        }
+        taken(self.0.try_lock())
+    }
+}
+
+/// A lock for many readers or one writer. It ignores poisoning, like [`Mutex`]; users whose contents could be left half
+/// changed guard them otherwise.
+#[derive(Debug)]
+pub struct RwLock<T>(imp::RwLock<T>);
+
+impl<T> RwLock<T> {
+    /// A lock around `value`.
+    pub fn new(value: T) -> RwLock<T> {
+        RwLock(imp::RwLock::new(value))
+    }
+
+    /// Waits until nobody writes.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the lock to read, if nobody writes.
+    pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+        taken(self.0.try_read())
+    }
+
+    /// Waits until nobody reads or writes.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the lock to write, if it is free.
+    pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        taken(self.0.try_write())
     }
 }
 
@@ -111,24 +158,20 @@ impl Condvar {
 
     /// Gives the lock up, waits for a notification, and takes the lock again. May wake for no reason.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.counted(|| self.inner.wait(guard)).unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.counted(|| self.inner.wait(guard)).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Like [`Condvar::wait`], for at most `timeout`. Under loom time does not pass and the wait is unbounded.
-    pub fn wait_timeout<'a, T>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        timeout: std::time::Duration,
-    ) -> MutexGuard<'a, T> {
+    /// Gives the lock up and waits for a notification, for at most `timeout`. Does not take the lock again. Under loom any time
+    /// is over as soon as others had their turn: models show what does not depend on how long it is.
+    pub fn wait_at_most<T>(&self, guard: MutexGuard<'_, T>, timeout: std::time::Duration) {
         #[cfg(loom)]
         {
             let _ = timeout;
-            self.wait(guard)
+            drop(guard);
+            thread::yield_now();
         }
         #[cfg(not(loom))]
-        self.counted(|| self.inner.wait_timeout(guard, timeout))
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .0
+        drop(self.counted(|| self.inner.wait_timeout(guard, timeout)));
     }
 
     /// Wakes one waiter.

@@ -4,6 +4,7 @@ use crate::{
     cycle::Phase,
     heap::{Config, Core, HeapError},
     mark::{MarkMeter, MarkStats},
+    plant::Bug,
     safepoint::thread_cpu_ns,
     watchdog::Watchdog,
     work::MARK_BUDGET,
@@ -125,7 +126,9 @@ impl Drop for Collector {
             return;
         }
         self.core.background.shutdown.store(true, Ordering::Relaxed);
-        self.core.queue.kick();
+        if !self.core.plants(Bug::SilentEnd) {
+            self.core.queue.kick();
+        }
         for thread in self.threads.lock().drain(..) {
             // Drop glue that runs on a background thread may own the last handle; that thread ends by itself.
             if thread.thread().id() != thread::current().id() {

@@ -17,7 +17,7 @@
 //! takes longer, and waking threads, is left to the background thread that drives, which looks by itself while a cycle is under
 //! way. Nobody ever waits for the driver's lock: who does not get it leaves a note (`kick`), and the holder looks again (C3).
 
-use crate::{handshake::Handshake, heap::Core, pacing::CycleReport, plant::Bug, verify::Verdict};
+use crate::{handshake::Handshake, heap::Core, pacing::legacy::CycleReport, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
@@ -246,7 +246,7 @@ impl Driver {
         fence(Ordering::SeqCst);
         // In this order: the background thread that the gate wakes, or that misses its opening, sees that a cycle is under way.
         self.enter(core, state, Phase::Arm);
-        core.queue.open();
+        core.queue.open(!core.plants(Bug::SilentGate));
         core.begin_handshake(Handshake::Arm);
         true
     }

@@ -21,6 +21,12 @@ pub(crate) struct Birthplace {
     forks: u32,
 }
 
+impl Default for Birthplace {
+    fn default() -> Birthplace {
+        Birthplace::here()
+    }
+}
+
 impl Birthplace {
     /// This process.
     pub(crate) fn here() -> Birthplace {

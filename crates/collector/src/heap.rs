@@ -10,7 +10,10 @@ use crate::{
     local::{Kind, Local},
     mark::{Gray, MarkMeter, MarkQueue},
     mutator::Mutator,
-    pacing::{CycleReport, GcPercent, Pacer, Plan},
+    pacing::{
+        GcPercent,
+        legacy::{CycleReport, Pacer, Plan},
+    },
     plant::Bug,
     roots::{RootSlot, RootTable},
     safepoint::SafepointMeter,
@@ -316,12 +319,22 @@ impl Core {
     }
 
     /// The GC percent in force.
+    ///
+    /// # Panics
+    ///
+    /// In a fork of the process that made the heap.
     pub fn percent(&self) -> GcPercent {
+        self.assert_not_forked("read the GC percent");
         self.pacer.lock().percent()
     }
 
     /// Changes the GC percent; in force at once for the trigger of the next cycle.
+    ///
+    /// # Panics
+    ///
+    /// In a fork of the process that made the heap.
     pub fn set_percent(&self, percent: GcPercent) {
+        self.assert_not_forked("set the GC percent");
         let mut pacer = self.pacer.lock();
         pacer.set_percent(percent);
         self.store_plan(pacer.plan());

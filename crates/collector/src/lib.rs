@@ -32,6 +32,8 @@ mod accounts;
 mod alloc_slow;
 mod assist;
 mod background;
+mod barrier;
+mod cgroup;
 mod cycle;
 mod descriptor;
 mod fork;
@@ -43,7 +45,7 @@ mod mark_lock;
 #[cfg(all(test, loom))]
 mod models;
 mod mutator;
-mod pacing;
+pub mod pacing;
 mod pauses;
 mod plant;
 mod roots;
@@ -60,14 +62,18 @@ mod zeal;
 
 pub use alloc_slow::{FullCause, HeapFull};
 pub use background::{Collector, SharedCollector};
+pub use barrier::Shader;
 pub use descriptor::{Descriptor, trace_no_part, trace_nothing};
 pub use handshake::{HANDSHAKES, HandshakeStats};
 pub use heap::{Config, Core, HeapError, MAX_HEAP_LEAST};
-pub use local::{Kind, Local, Shader};
+pub use local::{Kind, Local};
 pub use mark::{MarkStats, Marker};
 pub use mark_lock::{MarkLock, Stamp};
 pub use mutator::Mutator;
-pub use pacing::{CycleReport, GcPercent, Pacer, ParseGcPercentError, Plan};
+pub use pacing::{
+    GcPercent, MemoryLimit, ParseGcPercentError,
+    legacy::{CycleReport, Pacer, Plan},
+};
 pub use pauses::PauseSummary;
 pub use roots::RootSlot;
 pub use safepoint::SafepointStats;

@@ -4,15 +4,15 @@
 //! mutator a handshake while it is outside of one (see [`crate::mutator`]). So everything in it is plain memory.
 
 use crate::{
+    barrier::BUFFER_LEN,
     heap::Core,
     mark::{Gray, Span},
-    mark_lock::{MarkLock, Stamp},
+    mark_lock::Stamp,
     plant::Bug,
     roots::{RootSlot, SlotCache},
-    trace::Visitor,
 };
 use hashbrown::HashMap;
-use mudlark_arena::{Arena, Bin, Birth, Claim, Marks, Region, SIZE_CLASS_COUNT, Side, SizeClass};
+use mudlark_arena::{Arena, Bin, Birth, Claim, Region, SIZE_CLASS_COUNT, Side, SizeClass};
 use std::{
     cell::{Cell, RefCell, UnsafeCell},
     fmt, mem,
@@ -104,21 +104,18 @@ pub(crate) fn cell(address: *mut u8) -> NonNull<u8> {
     unsafe { NonNull::new_unchecked(address) }
 }
 
-/// Shaded objects are handed to the collector when this many came together.
-const BUFFER_LEN: usize = 256;
-
 /// The state that one mutator has alone.
 pub struct Local {
     slots: UnsafeCell<[Slot; LEAF_SLOTS + HASH_SLOTS]>,
-    armed: Cell<bool>,
+    pub(crate) armed: Cell<bool>,
     /// The bitmap that this cycle fills. Meaningful while armed.
-    filling: Cell<Side>,
+    pub(crate) filling: Cell<Side>,
     /// What exclusive accesses leave in cells; none before the mutator is closed.
-    stamp: Cell<Option<Stamp>>,
+    pub(crate) stamp: Cell<Option<Stamp>>,
     /// Regions that are being taken belong to the window.
     window_open: Cell<bool>,
     window: RefCell<Vec<Span>>,
-    buffer: RefCell<Vec<Gray>>,
+    pub(crate) buffer: RefCell<Vec<Gray>>,
     homes: RefCell<Vec<Home>>,
     /// Whether any region may be open.
     has_regions: Cell<bool>,
@@ -263,11 +260,14 @@ impl Local {
         if !self.has_regions.replace(false) {
             return;
         }
-        for slot in 0..LEAF_SLOTS + HASH_SLOTS {
-            self.evict(slot);
-        }
+        let mut unused = 0;
         let count = self.homes.borrow().len();
-        let unused: usize = (0..count).map(|index| self.retire(index)).sum();
+        for index in 0..count {
+            // By home and not by slot: the table is a few kilobytes, most of them empty, and safepoints find it cold.
+            let slot = self.homes.borrow()[index].kind.slot();
+            self.evict(slot);
+            unused += self.retire(index);
+        }
         self.core().accounts.untake(unused as u64, self.birth());
     }
 
@@ -297,70 +297,6 @@ impl Local {
         }
     }
 
-    // ---- barriers
-
-    /// Whether overwritten pointers must be shaded now.
-    #[inline(always)]
-    pub fn is_armed(&self) -> bool {
-        self.armed.get()
-    }
-
-    /// Shades an object whose pointer is being overwritten: the deletion barrier's slow half.
-    ///
-    /// Why it is enough: marking finds whatever was reachable when the last mutator closed. A pointer that the
-    /// mutator holds was loaded after it was armed, from an object of that snapshot or from a new, black one; while it stays in
-    /// an object marking can find it there, and when it is overwritten this call shades it.
-    ///
-    /// # Safety
-    ///
-    /// The mutator is armed, and `cell` holds an object of this heap.
-    #[cold]
-    pub unsafe fn shade(&self, cell: NonNull<u8>) {
-        debug_assert!(self.armed.get());
-        if self.core().plants(Bug::BarrierOff) {
-            return;
-        }
-        // SAFETY: C2: by the caller's contract.
-        if unsafe { self.marks().try_mark(cell.as_ptr()) } {
-            self.buffer_gray(Gray(cell));
-        }
-    }
-
-    /// The bitmap that this cycle fills, as an armed mutator knows it.
-    pub(crate) fn marks(&self) -> Marks<'_> {
-        self.arena().marks(self.filling.get())
-    }
-
-    fn buffer_gray(&self, gray: Gray) {
-        let mut buffer = self.buffer.borrow_mut();
-        buffer.push(gray);
-        if buffer.len() >= BUFFER_LEN {
-            self.core().queue.push(&mut buffer);
-        }
-    }
-
-    /// Before the contents that `lock` guards are changed: shades what `contents` reports, unless that was done.
-    #[inline]
-    pub fn log(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
-        if self.armed.get() {
-            self.log_armed(lock, contents);
-        }
-    }
-
-    #[cold]
-    fn log_armed(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
-        self.log_in_stage(lock, || contents(&mut Shader { local: self }));
-    }
-
-    fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
-        match self.stamp.get() {
-            Some(stamp) if self.core().plants(Bug::StampWithoutShading) => lock.log(stamp, || {}),
-            Some(stamp) => lock.log(stamp, shade),
-            // Nobody marks before every mutator is closed, so there is nobody to lock out.
-            None => shade(),
-        }
-    }
-
     // ---- roots
 
     /// Makes a root of an object.
@@ -379,13 +315,8 @@ impl Local {
     ///
     /// As for [`Local::add_root`]; `root` is in use and of this heap.
     pub unsafe fn set_root(&self, root: RootSlot, cell: NonNull<u8>) {
-        let old = root.replace(cell.as_ptr());
-        if self.armed.get()
-            && let Some(old) = old
-        {
-            // SAFETY: C2: roots lead to objects of this heap.
-            unsafe { self.shade(old) };
-        }
+        // SAFETY: C2: roots lead to objects of this heap.
+        unsafe { self.overwrite(root.slot(), cell.as_ptr()) };
     }
 
     // ---- handshakes (called by the mutator at a safepoint, or on its behalf)
@@ -449,31 +380,5 @@ impl Local {
         self.core().queue.push_window(self.window.take());
         self.hand_over();
         self.core().roots.give_cache(&mut self.slot_cache.borrow_mut());
-    }
-}
-
-/// The visitor of the deletion barrier: shades every edge.
-#[derive(Debug)]
-pub struct Shader<'a> {
-    local: &'a Local,
-}
-
-// SAFETY: the mutator's own thread, which changes nothing meanwhile, holds the lock.
-unsafe impl Visitor for Shader<'_> {
-    unsafe fn edge(&mut self, cell: NonNull<u8>) {
-        // SAFETY: C2: by the caller's contract; shaders are made by armed mutators.
-        unsafe { self.local.shade(cell) };
-    }
-
-    unsafe fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
-        // Into the buffer like the others: whoever takes it there counts its bytes.
-        // SAFETY: C2: as above.
-        unsafe { self.local.shade(cell) };
-    }
-
-    fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
-        // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
-        let local = self.local;
-        local.log_in_stage(lock, || contents(self));
     }
 }

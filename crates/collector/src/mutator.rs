@@ -15,7 +15,8 @@
 //! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
 
 use crate::{
-    handshake::Handshake, heap::Core, local::Local, sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
+    handshake::Handshake, heap::Core, local::Local, plant::Bug, sweeper::assert_outside_of_drop_glue,
+    verify::HOLD_MAX,
 };
 use mudlark_arena::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::{
@@ -44,6 +45,9 @@ pub struct Mutator {
     /// Scopes that ended while a cycle was under way. Written by the mutator's thread alone.
     armed_exits: AtomicU64,
     local: Local,
+    /// Handshakes that were taken. Has models fail if two threads are at `local`.
+    #[cfg(all(test, loom))]
+    pub(crate) taken: loom::cell::UnsafeCell<u64>,
 }
 
 // SAFETY: M1: `local` is touched only by whoever brought the state word out of `PASSIVE`.
@@ -79,6 +83,8 @@ impl Mutator {
             entered_at: AtomicPtr::new(null_mut()),
             armed_exits: AtomicU64::new(0),
             local,
+            #[cfg(all(test, loom))]
+            taken: loom::cell::UnsafeCell::new(0),
         }
     }
 
@@ -135,6 +141,16 @@ impl Mutator {
         }
     }
 
+    /// Has models know that somebody is at the local state, perhaps to take a handshake.
+    #[inline(always)]
+    fn bear_witness(&self, takes: bool) {
+        // SAFETY: M1, which loom checks.
+        #[cfg(all(test, loom))]
+        self.taken.with_mut(|taken| unsafe { *taken += u64::from(takes) });
+        #[cfg(not(all(test, loom)))]
+        let _ = takes;
+    }
+
     /// Keeps a mutator that nobody else knows yet from entering.
     pub(crate) fn hold(&self) {
         self.state.store(HELD, Ordering::Relaxed);
@@ -170,6 +186,7 @@ impl Mutator {
         loop {
             let acknowledges = state & REQUEST != 0;
             let mut after = PASSIVE;
+            self.bear_witness(acknowledges);
             if acknowledges && core.take_handshake(&self.local, visit.begun) == Handshake::Hold {
                 after = HELD;
             }
@@ -205,11 +222,12 @@ impl Mutator {
         // ORDERING: AcqRel: Release publishes the kind of handshake to `exit_slow`; Acquire takes over the `Local`.
         let before = self.state.fetch_or(REQUEST, Ordering::AcqRel);
         debug_assert!(before & REQUEST == 0, "one handshake at a time");
-        if before & (ACTIVE | SERVED) != 0 {
+        if before & (ACTIVE | SERVED) != 0 && !core.plants(Bug::ServedInScope) {
             return false;
         }
         // With the flag raised `enter` fails, so the mutator cannot become active meanwhile.
         self.state.store(SERVED, Ordering::Relaxed);
+        self.bear_witness(true);
         handshake.take(&self.local, core);
         let after = if handshake == Handshake::Hold { HELD } else { PASSIVE };
         // ORDERING: Release pairs with the Acquire in `enter`.
@@ -253,6 +271,7 @@ impl Mutator {
     /// knows the mutator yet).
     #[inline]
     pub unsafe fn local(&self) -> &Local {
+        self.bear_witness(false);
         &self.local
     }
 }

@@ -1,6 +1,6 @@
 //! Planted bugs: each breaks one rule of the collector on purpose, so that tests can show that the verifier sees it.
 //!
-//! Outside of the tests of this crate there are none, and the question for one is answered at compile time.
+//! Those of orders of steps are planted in models (`models/mod.rs`), which show the same. Outside of the tests of this crate there are none, and the question for one is answered at compile time.
 
 use crate::heap::Core;
 
@@ -11,6 +11,8 @@ use crate::heap::Core;
 pub(crate) enum Bug {
     /// Overwritten pointers are not shaded.
     BarrierOff,
+    /// Pointers are taken out first, and shaded then.
+    ShadedLate,
     /// Nothing happens at *flush*.
     NoFlush,
     /// Windows are not handed over.
@@ -45,6 +47,12 @@ pub(crate) enum Bug {
     WeakUnshaded,
     /// A marked cell is forgotten before the sweep.
     LiveSwept,
+    /// A mutator is served although it is in a scope.
+    ServedInScope,
+    /// The gate's opening does not wake the thread that drives.
+    SilentGate,
+    /// A heap's end wakes none of its threads.
+    SilentEnd,
 }
 
 impl Core {
@@ -55,7 +63,7 @@ impl Core {
     }
 
     /// Plants a bug.
-    #[cfg(all(test, not(loom)))]
+    #[cfg(test)]
     pub(crate) fn plant(&self, bug: Bug) {
         self.planted.store(bug as u8 + 1, std::sync::atomic::Ordering::Relaxed);
     }

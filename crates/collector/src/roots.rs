@@ -13,6 +13,7 @@
 //! the object would be in nobody's hands; so both are one critical section of the lock under which marking ends. A root dropped
 //! before the cycle opened is not in the snapshot, and whoever read it passes a safepoint before the snapshot is complete.
 
+use crate::fork::Birthplace;
 use mudlark_arena::sync::{AtomicPtr, AtomicUsize, Mutex, Ordering};
 use std::ptr::{NonNull, null_mut};
 
@@ -34,7 +35,7 @@ unsafe impl Send for RootSlot {}
 unsafe impl Sync for RootSlot {}
 
 impl RootSlot {
-    fn slot(&self) -> &Slot {
+    pub(crate) fn slot(&self) -> &Slot {
         // SAFETY: R2: chunks are freed with the heap, which outlives the users of its slots.
         unsafe { self.0.as_ref() }
     }
@@ -65,8 +66,18 @@ pub(crate) struct RootTable {
     chunks: Mutex<Vec<Box<[Slot]>>>,
     /// Freed slots, linked through themselves. Pushed by anybody, taken whole (so links cannot be confused).
     free: AtomicPtr<Slot>,
+    /// Lists of free slots that mutators gave back when they detached. Whole, because finding their ends would take long.
+    returned: Mutex<Vec<FreeList>>,
     count: AtomicUsize,
+    birthplace: Birthplace,
 }
+
+/// The first of some free slots that are linked.
+#[derive(Debug)]
+struct FreeList(NonNull<Slot>);
+
+// SAFETY: R2: slots are atomics that outlive whoever names them.
+unsafe impl Send for FreeList {}
 
 /// Free slots of one mutator: taken off the table together, used one by one.
 #[derive(Debug, Default)]
@@ -77,7 +88,8 @@ pub(crate) struct SlotCache {
 impl RootTable {
     /// Makes a root of `cell`, in a slot of the cache or a new chunk.
     pub(crate) fn add(&self, cache: &mut SlotCache, cell: NonNull<u8>) -> RootSlot {
-        let slot = cache.next.take().or_else(|| self.take_free()).unwrap_or_else(|| self.grow());
+        let free = cache.next.take().or_else(|| self.take_free()).or_else(|| self.take_returned());
+        let slot = free.unwrap_or_else(|| self.grow());
         let root = RootSlot(slot);
         cache.next = unlink(root.slot().load(Ordering::Relaxed));
         // ORDERING: Release: a marker that finds the object through the slot sees its contents.
@@ -91,6 +103,11 @@ impl RootTable {
         NonNull::new(self.free.swap(null_mut(), Ordering::Acquire))
     }
 
+    fn take_returned(&self) -> Option<NonNull<Slot>> {
+        // A lock that was held at a fork stays locked.
+        (!self.birthplace.is_elsewhere()).then(|| self.returned.lock().pop()).flatten().map(|list| list.0)
+    }
+
     /// A new chunk, all of whose slots are linked to one list.
     fn grow(&self) -> NonNull<Slot> {
         let chunk: Box<[Slot]> = (0..CHUNK_SLOTS).map(|_| Slot::new(null_mut())).collect();
@@ -100,23 +117,23 @@ impl RootTable {
             next = std::ptr::from_ref(slot).cast_mut();
         }
         let first = NonNull::from(&chunk[0]);
-        self.chunks.lock().push(chunk);
+        if self.birthplace.is_elsewhere() {
+            // Nobody scans roots here.
+            Box::leak(chunk);
+        } else {
+            self.chunks.lock().push(chunk);
+        }
         first
     }
 
     /// Frees a slot whose object was taken out.
     pub(crate) fn give(&self, root: RootSlot) {
         self.count.fetch_sub(1, Ordering::Relaxed);
-        self.push_free(root.0, root);
-    }
-
-    /// Puts the list `first ..= last` back.
-    fn push_free(&self, first: NonNull<Slot>, last: RootSlot) {
         let mut head = self.free.load(Ordering::Relaxed);
         loop {
-            last.slot().store(link(head), Ordering::Relaxed);
+            root.slot().store(link(head), Ordering::Relaxed);
             // ORDERING: Release pairs with the Acquire in `take_free`.
-            match self.free.compare_exchange_weak(head, first.as_ptr(), Ordering::Release, Ordering::Relaxed)
+            match self.free.compare_exchange_weak(head, root.0.as_ptr(), Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => return,
                 Err(now) => head = now,
@@ -126,12 +143,9 @@ impl RootTable {
 
     /// Puts the slots of a cache back.
     pub(crate) fn give_cache(&self, cache: &mut SlotCache) {
-        let Some(first) = cache.next.take() else { return };
-        let mut last = RootSlot(first);
-        while let Some(next) = unlink(last.slot().load(Ordering::Relaxed)) {
-            last = RootSlot(next);
+        if let Some(first) = cache.next.take() {
+            self.returned.lock().push(FreeList(first));
         }
-        self.push_free(first, last);
     }
 
     /// How many chunks there are now. Roots in later ones hold what was reachable or new when they were made.

@@ -113,7 +113,12 @@ struct Step {
 
 impl Core {
     /// What the verifier found so far.
+    ///
+    /// # Panics
+    ///
+    /// In a fork of the process that made the heap.
     pub fn verify_report(&self) -> VerifyReport {
+        self.assert_not_forked("read the verifier's report");
         self.verifier.state.lock().report.clone()
     }
 

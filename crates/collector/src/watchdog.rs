@@ -3,7 +3,7 @@
 //! Nothing is wrong with such a scope, and nobody but the cycle waits for it. But memory grows meanwhile, and from the outside it looks
 //! like a collector that does not collect.
 
-use crate::{handshake::Handshake, heap::Core, sweeper::contain};
+use crate::{heap::Core, sweeper::contain};
 use mudlark_arena::sync::{AtomicU64, Ordering::Relaxed};
 use std::{fmt, panic::Location, time::Duration};
 
@@ -63,21 +63,16 @@ impl Core {
     /// Tells the watchdog, if there is something to tell.
     pub(crate) fn watch(&self) {
         let Some(watchdog) = &self.watchdog else { return };
-        let Some((request, waited)) = self.handshake_wait() else { return };
-        if waited < watchdog.after || watchdog.told_of.swap(request, Relaxed) == request {
-            return;
-        }
-        let handshake = self.current_handshake();
         let stuck: Vec<StuckScope> = {
+            // Handshakes are requested under this lock, so all of this is about the same one.
             let registry = self.registry.lock();
+            let Some((request, waited)) = self.handshake_wait() else { return };
+            if waited < watchdog.after || watchdog.told_of.swap(request, Relaxed) == request {
+                return;
+            }
+            let (handshake, cycle) = (self.current_handshake().name(), self.cycle_number());
             let scopes = registry.mutators.iter().filter_map(|mutator| mutator.unacknowledged_scope());
-            let of = |entered_at| StuckScope {
-                waited,
-                entered_at,
-                cycle: self.cycle_number(),
-                handshake: Handshake::name(handshake),
-            };
-            scopes.map(of).collect()
+            scopes.map(|entered_at| StuckScope { waited, entered_at, cycle, handshake }).collect()
         };
         for scope in &stuck {
             contain(|| (watchdog.tell)(scope));

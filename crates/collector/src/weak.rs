@@ -183,8 +183,13 @@ impl Local {
     #[inline]
     pub unsafe fn upgrade(&self, weak: WeakBox) -> Option<NonNull<u8>> {
         let target = weak.peek()?;
-        // SAFETY: C2: what is in a box that was not cleared is an object.
-        if !self.is_armed() || unsafe { self.marks().is_marked(target.as_ptr()) } {
+        if !self.is_armed() {
+            return Some(target);
+        }
+        // SAFETY: A1: what was in a box is the address of a cell.
+        let is_marked = unsafe { self.marks().is_marked(target.as_ptr()) };
+        // Once more: if the box was cleared in between, the mark may belong to an object that was made in the cell since.
+        if is_marked && weak.peek() == Some(target) {
             return Some(target);
         }
         self.upgrade_unmarked(weak)
@@ -192,7 +197,8 @@ impl Local {
 
     #[cold]
     fn upgrade_unmarked(&self, weak: WeakBox) -> Option<NonNull<u8>> {
-        if self.core().plants(Bug::WeakUnshaded) {
+        // In a fork nobody marks, clears or sweeps.
+        if self.core().plants(Bug::WeakUnshaded) || self.core().birthplace.is_elsewhere() {
             return weak.peek();
         }
         let mut upgraded = None;

@@ -12,7 +12,7 @@ use std::{
     ptr::{NonNull, null_mut},
 };
 
-/// What fits into a [`GcCell`]: a `Gc`, or an optional one.
+/// What fits into a [`GcCell`]: a `Gc` or a [`GcWeak`](crate::GcWeak), or an optional one.
 ///
 /// # Safety
 ///
@@ -114,24 +114,14 @@ impl<W: Word> GcCell<W> {
     where
         W: Trace<'gc>,
     {
-        if cx.local().is_armed() {
-            self.set_armed(cx, word);
-        } else {
-            // ORDERING: Release pairs with the Acquire in `get`, of mutators and of markers.
-            self.word.store(word.into_raw(), Ordering::Release);
-        }
+        // SAFETY: H1: only words of this type are ever stored, which lead to objects of the scope's heap.
+        unsafe { cx.local().store(&self.word, word.into_raw()) };
     }
+}
 
-    /// The deletion barrier: what is overwritten belongs to the snapshot.
-    #[cold]
-    fn set_armed(&self, cx: &Scope<'_>, word: W) {
-        // Taken with one swap: of two mutators that overwrite, each must shade what it replaced, not what it saw.
-        // ORDERING: AcqRel: Release as in `set`; Acquire because the old object's mark is looked at.
-        let old = self.word.swap(word.into_raw(), Ordering::AcqRel);
-        if let Some(old) = NonNull::new(old) {
-            // SAFETY: H1: what was in the cell leads to an object of the scope's heap, whose mutator is armed.
-            unsafe { cx.local().shade(old) };
-        }
+impl<W: Word + Default> Default for GcCell<W> {
+    fn default() -> GcCell<W> {
+        GcCell::new(W::default())
     }
 }
 

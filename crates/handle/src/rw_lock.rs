@@ -7,12 +7,12 @@ use crate::{
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
+use mudlark_arena::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use mudlark_collector::MarkLock;
 use std::{
     cell::UnsafeCell,
     fmt,
     ops::{Deref, DerefMut},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError},
 };
 
 /// Contents of any traced type that several threads' mutators read at once, and one at a time changes, like `std`'s
@@ -107,8 +107,7 @@ impl<T> GcRwLock<T> {
     /// ```
     #[inline]
     pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
-        let held = self.lock.read().unwrap_or_else(PoisonError::into_inner);
-        GcRwLockReadGuard { lock: self, _held: held }
+        GcRwLockReadGuard { lock: self, _held: self.lock.read() }
     }
 
     /// Takes a read guard, unless there is a write guard.
@@ -130,12 +129,7 @@ impl<T> GcRwLock<T> {
     /// ```
     #[inline]
     pub fn try_read(&self) -> Option<GcRwLockReadGuard<'_, T>> {
-        let held = match self.lock.try_read() {
-            Ok(held) => held,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(GcRwLockReadGuard { lock: self, _held: held })
+        self.lock.try_read().map(|held| GcRwLockReadGuard { lock: self, _held: held })
     }
 
     /// Waits until no mutator has a guard, and takes a write guard.
@@ -161,7 +155,7 @@ impl<T> GcRwLock<T> {
     where
         T: Trace<'gc>,
     {
-        self.logged(cx, self.lock.write().unwrap_or_else(PoisonError::into_inner))
+        self.logged(cx, self.lock.write())
     }
 
     /// Takes a write guard, unless there is a guard.
@@ -186,12 +180,7 @@ impl<T> GcRwLock<T> {
     where
         T: Trace<'gc>,
     {
-        let held = match self.lock.try_write() {
-            Ok(held) => held,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(self.logged(cx, held))
+        self.lock.try_write().map(|held| self.logged(cx, held))
     }
 
     /// The guard of a mutator that has the lock for itself: contents are shaded before anybody can change them.

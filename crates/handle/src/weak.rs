@@ -1,13 +1,18 @@
 //! Weak pointers.
 
 use crate::{
+    cell::Word,
     error::AllocError,
     gc::{Brand, Gc},
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
 use mudlark_collector::WeakBox;
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt,
+    marker::PhantomData,
+    ptr::{NonNull, null_mut},
+};
 
 /// A pointer that does not keep its object alive.
 ///
@@ -137,6 +142,36 @@ unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for GcWeak<'gc, T> {
     fn trace<V: Visitor>(&self, visitor: &mut V) {
         // SAFETY: W2: the brand says that the box is of the heap that is traced.
         unsafe { visitor.edge(self.weak.cell()) };
+    }
+}
+
+// SAFETY: the box there and back; it is the object that a weak pointer leads to.
+unsafe impl<T: ?Sized> Word for GcWeak<'_, T> {
+    #[inline]
+    fn into_raw(self) -> *mut u8 {
+        self.weak.cell().as_ptr()
+    }
+
+    #[inline]
+    unsafe fn from_raw(raw: *mut u8) -> Self {
+        // SAFETY: a weak pointer gives no null.
+        let cell = unsafe { NonNull::new_unchecked(raw) };
+        // SAFETY: W2: the cell of a box, under the same brand.
+        GcWeak { weak: unsafe { WeakBox::from_cell(cell) }, brand: PhantomData, referent: PhantomData }
+    }
+}
+
+// SAFETY: as above, and null for `None`.
+unsafe impl<T: ?Sized> Word for Option<GcWeak<'_, T>> {
+    #[inline]
+    fn into_raw(self) -> *mut u8 {
+        self.map_or(null_mut(), Word::into_raw)
+    }
+
+    #[inline]
+    unsafe fn from_raw(raw: *mut u8) -> Self {
+        // SAFETY: the same box under the same brand.
+        (!raw.is_null()).then(|| unsafe { GcWeak::from_raw(raw) })
     }
 }
 

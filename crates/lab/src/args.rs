@@ -1,11 +1,14 @@
 //! The command line: what can be asked, and which askings make no sense.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mudlark::GcPercent;
 
 use crate::error::LabError;
 use crate::scale::Scale;
 use crate::size::ByteSize;
+use crate::torture::{TortureRequest, random_seed};
 use crate::workloads::Workload;
 
 /// Runs garbage-collection workloads on mudlark, or the same work on malloc, and reports what they cost
@@ -24,6 +27,8 @@ pub enum Command {
     Run(RunArgs),
     /// Name the workloads, one line each
     List,
+    /// Build random graphs on many threads and compare them with a model, until the time is over or something is wrong
+    Torture(TortureArgs),
 }
 
 /// The options of `run`, each valid by itself; [`RunArgs::into_request`] checks them together.
@@ -61,6 +66,76 @@ pub struct RunArgs {
     /// Print one line of JSON instead of a text to read
     #[arg(long)]
     pub json: bool,
+}
+
+/// The options of `torture`.
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true)]
+pub struct TortureArgs {
+    /// How long the threads work
+    #[arg(long, value_name = "N", default_value = "10", value_parser = parse_seconds)]
+    pub seconds: u64,
+
+    /// Threads, each with a graph of its own
+    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_threads)]
+    pub threads: usize,
+
+    /// Where all random numbers come from; by default another one each time
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// End each thread after so many operations, if the time is not over before
+    #[arg(long, value_name = "N")]
+    pub ops: Option<u64>,
+
+    /// Background threads of the collector; by default 0 to 3, as the seed wants
+    #[arg(long, value_name = "N", value_parser = parse_workers)]
+    pub workers: Option<usize>,
+
+    /// How much the heap may grow between collections, in percent of what is live, or `off`; by default 25 to 200, as the
+    /// seed wants
+    #[arg(long, value_name = "P", value_parser = parse_gc_percent)]
+    pub gc_percent: Option<GcPercent>,
+
+    /// Most memory the heap may take, such as 512MiB or 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_max_heap)]
+    pub max_heap: Option<ByteSize>,
+
+    /// About how large the graph of each thread becomes
+    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = parse_live)]
+    pub live: ByteSize,
+
+    /// Make what is rare in a heap frequent; by default as the seed wants
+    #[arg(long, value_enum)]
+    pub zeal: Option<Switch>,
+
+    /// Check each cycle with a second marker
+    #[arg(long, value_enum, default_value = "on")]
+    pub verify: Switch,
+
+    /// Print one line of JSON instead of a text to read
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Something that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is on
+    On,
+    /// It is off
+    Off,
+}
+
+impl TortureArgs {
+    /// Returns what is asked for, with a new seed if none is given; each option is valid by itself, and none contradicts another.
+    pub fn into_request(self) -> TortureRequest {
+        let Self { seconds, threads, seed, ops, workers, gc_percent, max_heap, live, zeal, verify, json: _ } =
+            self;
+        let (time, zeal) = (Duration::from_secs(seconds), zeal.map(|zeal| zeal == Switch::On));
+        let (verify, seed) = (verify == Switch::On, seed.unwrap_or_else(random_seed));
+        TortureRequest { threads, time, ops, seed, workers, gc_percent, max_heap, live, zeal, verify }
+    }
 }
 
 /// The heaps a workload can run on.
@@ -132,11 +207,29 @@ impl RunArgs {
 
 const THREADS_MAX: usize = 64;
 const WORKERS_MAX: usize = 256;
+const SECONDS_MAX: usize = 7 * 24 * 3600;
+const LIVE_MIN: ByteSize = ByteSize(16 << 10);
+const LIVE_MAX: ByteSize = ByteSize(1 << 30);
 /// A heap has tables of its own and a minimum to run on; below this nothing can be learned from a run.
 const MAX_HEAP_MIN: ByteSize = ByteSize(1 << 20);
 
 fn parse_threads(text: &str) -> Result<usize, String> {
     parse_count(text, 1, THREADS_MAX, "someone must do the work")
+}
+
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let seconds = parse_count(text, 1, SECONDS_MAX, "a week is enough")?;
+    Ok(seconds as u64)
+}
+
+fn parse_live(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: crate::size::SizeError| error.to_string())?;
+    if size < LIVE_MIN || size > LIVE_MAX {
+        return Err(format!(
+            "use a size from {LIVE_MIN} to {LIVE_MAX}; each thread has that much, and a model of it"
+        ));
+    }
+    Ok(size)
 }
 
 fn parse_workers(text: &str) -> Result<usize, String> {
@@ -173,7 +266,7 @@ mod tests {
     fn request(line: &str) -> Result<Request, LabError> {
         match Cli::parse_from(line.split(' ')).command {
             Command::Run(args) => args.into_request(),
-            Command::List => panic!("{line} is no run"),
+            Command::List | Command::Torture(_) => panic!("{line} is no run"),
         }
     }
 
@@ -231,6 +324,20 @@ mod tests {
             "run trees --scale nan",
             "run trees --scale -inf",
             "run tress",
+            "torture --threads 0",
+            "torture --threads 65",
+            "torture --seconds 0",
+            "torture --seconds -1",
+            "torture --seconds 0.5",
+            "torture --seed x",
+            "torture --seed -1",
+            "torture --workers 257",
+            "torture --zeal maybe",
+            "torture --verify",
+            "torture --live 1",
+            "torture --live 2GiB",
+            "torture --max-heap 4KiB",
+            "torture trees",
             "run",
         ];
         for line in lines {

@@ -3,6 +3,7 @@
 use mudlark::{HeapError, HeapStats};
 
 use crate::size::ByteSize;
+use crate::torture::Fault;
 use crate::workloads::Workload;
 
 /// Why there is no (good) result.
@@ -81,6 +82,11 @@ pub enum LabError {
         /// The one computed.
         found: u64,
     },
+    /// A torture found something.
+    #[error(
+        "the torture found a heap that is not as it must be: {0}; this is a bug of the heap, please report it"
+    )]
+    Torture(Fault),
     /// The answer could not be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),

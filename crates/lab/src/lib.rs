@@ -3,6 +3,8 @@
 //! Each workload exists twice, on the collected heap (`workloads`, safe code only) and with memory freed by
 //! hand on mimalloc (`baseline`). Both do the same work in the same order and give the same checksum.
 //!
+//! Beside them there is the [`torture`], which compares random graphs with a model until something is wrong.
+//!
 //! The way of a run: [`args`] turns the command line into a [`args::Request`]; [`bench::run`] plans the
 //! workload, runs it on the asked heap and fills a [`report::Report`]; the report is printed as text or as
 //! one line of JSON and then judged, for a wrong checksum is a failure.
@@ -22,6 +24,8 @@ pub mod report;
 pub mod rng;
 pub mod scale;
 pub mod size;
+#[forbid(unsafe_code)]
+pub mod torture;
 #[forbid(unsafe_code)]
 pub mod workloads;
 
@@ -52,6 +56,19 @@ pub fn run(cli: Cli) -> Result<(), LabError> {
                 write!(out, "{report}")?;
             }
             report.judge()
+        }
+        Command::Torture(args) => {
+            let as_json = args.json;
+            let request = args.into_request();
+            // Said before anything can go wrong: a heap that is broken may end the process.
+            eprintln!("torture with --seed {}", request.seed);
+            let report = torture::run(request)?;
+            if as_json {
+                writeln!(out, "{}", report.to_json())?;
+            } else {
+                write!(out, "{report}")?;
+            }
+            Ok(())
         }
     }
 }

@@ -6,7 +6,8 @@ use clap::Parser as _;
 use mudlark_lab::args::Cli;
 
 /// Both heaps live in the same binary, so the hand-freed versions and everything around the collected
-/// ones use the same, good allocator.
+/// ones use the same, good allocator. Not under sanitizers, which watch the one of the system.
+#[cfg(not(any(mudlark_asan, mudlark_tsan)))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -41,13 +41,20 @@ pub fn process_cpu() -> Duration {
 
 /// Returns the largest resident memory this process ever had.
 pub fn peak_memory() -> ByteSize {
-    let peak = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| high_water_mark(&status));
+    let peak =
+        std::fs::read_to_string("/proc/self/status").ok().and_then(|status| status_line(&status, "VmHWM:"));
     peak.or_else(|| usage().map(max_resident)).unwrap_or(ByteSize(0))
 }
 
-/// Finds the line `VmHWM:   1234 kB` in the text of `/proc/self/status`.
-fn high_water_mark(status: &str) -> Option<ByteSize> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Returns the resident memory of this process, or the largest it ever had where the system does not tell.
+pub fn resident_memory() -> ByteSize {
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    status.and_then(|status| status_line(&status, "VmRSS:")).unwrap_or_else(peak_memory)
+}
+
+/// Finds a line like `VmHWM:   1234 kB` in the text of `/proc/self/status`.
+fn status_line(status: &str, name: &str) -> Option<ByteSize> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     Some(ByteSize(kib * 1024))
 }
@@ -72,19 +79,21 @@ fn duration(time: libc::timeval) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stopwatch, high_water_mark, peak_memory};
+    use super::{Stopwatch, peak_memory, resident_memory, status_line};
     use crate::size::ByteSize;
 
     #[test]
-    fn the_high_water_mark_is_found_in_a_status_file() {
+    fn memory_is_found_in_a_status_file() {
         let status = "Name:\tmudlark\nVmPeak:\t  9000 kB\nVmHWM:\t    1972 kB\nVmRSS:\t 100 kB\n";
-        assert_eq!(high_water_mark(status), Some(ByteSize(1972 * 1024)));
-        assert_eq!(high_water_mark("Name:\tmudlark\n"), None);
+        assert_eq!(status_line(status, "VmHWM:"), Some(ByteSize(1972 * 1024)));
+        assert_eq!(status_line(status, "VmRSS:"), Some(ByteSize(100 * 1024)));
+        assert_eq!(status_line("Name:\tmudlark\n", "VmHWM:"), None);
     }
 
     #[test]
     fn a_running_process_has_used_memory() {
         assert!(peak_memory() > ByteSize(100 * 1024));
+        assert!(resident_memory() > ByteSize(100 * 1024));
     }
 
     /// Goal: CPU time counts what this process does. Method: compute until the clock has moved enough.

@@ -162,7 +162,7 @@ fn latency_json(latency: &Latency) -> Object {
         .number("max", micros(latency.max), 3)
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1e3
 }
 
@@ -219,7 +219,7 @@ impl fmt::Display for Latency {
 }
 
 /// Writes a time with three to four digits in a unit that suits it.
-struct Time(Duration);
+pub(crate) struct Time(pub(crate) Duration);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +233,7 @@ impl fmt::Display for Time {
 }
 
 /// Writes a count with its digits in groups of three.
-struct Grouped(u64);
+pub(crate) struct Grouped(pub(crate) u64);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,16 @@ impl Rng {
         Self { state: Self::SEED }
     }
 
+    /// Starts at a place of its own for each seed.
+    pub const fn seeded(seed: u64) -> Self {
+        // The finalizer of splitmix64 is a bijection; what it maps to zero would stay there.
+        let n = seed.wrapping_add(Self::SEED);
+        let n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let n = n ^ (n >> 31);
+        Self { state: if n == 0 { Self::SEED } else { n } }
+    }
+
     /// Returns the next number.
     #[inline]
     pub const fn next_u64(&mut self) -> u64 {
@@ -65,6 +75,13 @@ mod tests {
         let mut rng = Rng::new();
         assert!((0..1000).all(|_| rng.below(7) < 7));
         assert_eq!(rng.below(1), 0);
+    }
+
+    #[test]
+    fn seeds_begin_apart() {
+        let first = |seed| Rng::seeded(seed).next_u64();
+        assert_ne!(first(0), first(1));
+        assert_ne!(first(0_u64.wrapping_sub(Rng::SEED)), 0, "the seed that is mapped to zero");
     }
 
     #[test]

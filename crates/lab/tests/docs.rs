@@ -179,8 +179,12 @@ fn citations_are_found() {
 #[test]
 fn the_book_knows_every_option() {
     let page = fs::read_to_string(root().join("docs/src/command.md")).expect("a page");
-    let help = std::process::Command::new(env!("CARGO_BIN_EXE_mudlark")).args(["run", "--help"]).output();
-    let help = String::from_utf8(help.expect("the binary was built for this test").stdout).expect("text");
+    let help_of = |command| {
+        let help =
+            std::process::Command::new(env!("CARGO_BIN_EXE_mudlark")).args([command, "--help"]).output();
+        String::from_utf8(help.expect("the binary was built for this test").stdout).expect("text")
+    };
+    let help = help_of("run") + &help_of("torture");
     let options = help.split_whitespace().filter(|word| word.starts_with("--"));
     let mut count = 0;
     for option in
@@ -189,7 +193,7 @@ fn the_book_knows_every_option() {
         assert!(page.contains(option), "the page of the command lacks {option}");
         count += 1;
     }
-    assert!(count >= 7, "{help}");
+    assert!(count >= 18, "{help}");
     for workload in mudlark_lab::workloads::Workload::ALL {
         assert!(page.contains(&format!("`{}`", workload.name())), "the page of the command lacks {workload}");
     }

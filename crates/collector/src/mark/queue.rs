@@ -139,13 +139,15 @@ pub(crate) struct MarkQueue {
 }
 
 impl MarkQueue {
-    /// Admits gray objects: a cycle begins.
-    pub(crate) fn open(&self) {
+    /// Admits gray objects: a cycle begins. It `wakes` the driver, but for a planted bug.
+    pub(crate) fn open(&self, wakes: bool) {
         let mut inner = self.inner.lock();
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
         // The driver may be about to sleep until somebody kicks; it wakes now, and looks by itself until the cycle ends.
-        self.kick_driver(&mut inner);
+        if wakes {
+            self.kick_driver(&mut inner);
+        }
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.

@@ -1,23 +1,23 @@
 //! Models of whole cycles: mutators, drivers and markers of one heap.
 
 use super::{Barrier, CELL_BYTES, Thing, add_root, alloc, core, drive, enter, finish};
-use crate::{heap::Core, mutator::Mutator, roots::RootSlot};
+use crate::{cycle::Phase, heap::Core, mutator::Mutator, roots::RootSlot};
 use loom::{model::Builder, sync::Arc, thread};
 use std::ptr::{NonNull, null_mut};
 
 /// Explores with at most `preemptions`, however many others are allowed: whole cycles are long.
-fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+pub(super) fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(preemptions).min(preemptions));
     builder.check(model);
 }
 
-fn attach(core: &Core) -> Arc<Mutator> {
+pub(super) fn attach(core: &Core) -> Arc<Mutator> {
     // SAFETY: each model detaches what it attaches before its heap ends.
     unsafe { core.attach() }
 }
 
-fn detach(core: &Core, mutator: &Arc<Mutator>) {
+pub(super) fn detach(core: &Core, mutator: &Arc<Mutator>) {
     // SAFETY: it came from this heap, and the model's scopes are closed.
     unsafe { core.detach(mutator) };
 }
@@ -357,5 +357,47 @@ fn whoever_acknowledges_last_drives_on() {
         driver.join().expect("the cycle began");
         assert_eq!(core.stats().cycles, 1, "the cycle stands still: {:?}", core.driver);
         detach(&core, &mutator);
+    });
+}
+
+/// Goal: sweeping in the background and in allocations share the blocks of a whole heap: no live cell is handed out, no cell twice, and what
+/// is dead is dropped once. Method: a cycle is at its sweep; one thread sweeps on, a mutator allocates into the holes.
+#[test]
+fn sweeping_and_allocating_share_the_heap() {
+    explore(2, || {
+        let (world, mutator) = World::new();
+        let dead = [Thing::new(), Thing::new(), Thing::new()];
+        enter(&mutator, || dead.each_ref().map(|thing| alloc(&mutator, thing)));
+        let number = world.core.driver.request();
+        while !world.core.driver.is(Phase::Sweep) {
+            world.core.advance();
+            if world.core.driver.is_marking() {
+                let _ = world.core.mark_some(1 << 20, &world.core.assists);
+            }
+        }
+        let new = [Thing::new(), Thing::new(), Thing::new()];
+        let allocator = {
+            let (mutator, new) = (Arc::clone(&mutator), new.clone());
+            spawn(&world, move |_| {
+                let cells = enter(&mutator, || {
+                    let cells = new.each_ref().map(|thing| alloc(&mutator, thing));
+                    add_root(&mutator, cells[0]);
+                    cells.map(|cell| cell.addr())
+                });
+                assert!(cells[0] != cells[1] && cells[1] != cells[2] && cells[2] != cells[0]);
+            })
+        };
+        let sweeper = spawn(&world, |world| while world.core.sweep_some(1) {});
+        allocator.join().expect("the mutator is done");
+        sweeper.join().expect("the sweeper is done");
+        finish(&world.core, number);
+        world.assert_alive();
+        assert_eq!(dead.each_ref().map(|thing| thing.drops()), [1; 3], "each dead object is dropped once");
+        assert_eq!(new.each_ref().map(|thing| thing.drops()), [0; 3], "a new object died");
+        world.collect();
+        world.assert_alive();
+        assert_eq!(new.each_ref().map(|thing| thing.drops()), [0, 1, 1]);
+        world.core.recount().expect("the counters are exact");
+        detach(&world.core, &mutator);
     });
 }

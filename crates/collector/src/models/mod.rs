@@ -1,7 +1,7 @@
 //! Models: the collector's own code under loom, in heaps of a few blocks.
 //!
-//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles. In the
-//! latter, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
+//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles, `weak`,
+//! `handshake` and `background` what happens to weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
 //! what is half-written is a failure, and so is the death of what can be reached.
 //!
 //! Threads that race are spawned, both of them: loom explores the main thread's steps less thoroughly.
@@ -9,9 +9,12 @@
 //! To run them: `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 LOOM_MAX_BRANCHES=10000 cargo test --release
 //! -p mudlark-collector --lib`.
 
+mod background;
 mod cycle;
+mod handshake;
 mod locks;
 mod queue;
+mod weak;
 
 #[path = "../../../arena/tests/support/loom_pages.rs"]
 mod loom_pages;
@@ -25,8 +28,10 @@ use crate::{
     mark_lock::MarkLock,
     mutator::Mutator,
     pacing::GcPercent,
+    plant::Bug,
     roots::RootSlot,
     trace::{EdgeVisitor, Visitor},
+    weak::WeakBox,
 };
 use loom::{
     cell::UnsafeCell,
@@ -34,7 +39,7 @@ use loom::{
         Arc,
         atomic::{
             AtomicPtr,
-            Ordering::{AcqRel, Acquire, Release},
+            Ordering::{Acquire, Release},
         },
     },
 };
@@ -107,13 +112,10 @@ impl Thing {
     fn store(&self, mutator: &Mutator, to: *mut u8, barrier: Barrier) {
         // SAFETY: the model's thread has entered the mutator.
         let local = unsafe { mutator.local() };
-        if local.is_armed() && barrier == Barrier::On {
-            if let Some(old) = NonNull::new(self.edge.swap(to, AcqRel)) {
-                // SAFETY: edges of models lead to objects.
-                unsafe { local.shade(old) };
-            }
-        } else {
-            self.edge.store(to, Release);
+        match barrier {
+            // SAFETY: edges of models lead to objects.
+            Barrier::On => unsafe { local.store(&self.edge, to) },
+            Barrier::Forgotten => self.edge.store(to, Release),
         }
     }
 }
@@ -172,16 +174,43 @@ static THING: Descriptor = Descriptor {
     layout: Layout::new::<*const Thing>(),
 };
 
-/// A heap without background threads and without a trigger.
-fn core() -> Arc<Core> {
-    let config = Config {
+/// A heap without a trigger.
+fn config(workers: usize) -> Config {
+    Config {
         percent: GcPercent::Off,
         max_heap: MAX_HEAP_LEAST,
-        workers: 0,
+        workers,
         pages: Box::new(loom_pages::ModelPages),
         ..Config::default()
-    };
-    Arc::new(Core::new(config).expect("models have memory"))
+    }
+}
+
+/// The same without background threads.
+fn core() -> Arc<Core> {
+    Arc::new(Core::new(config(0)).expect("models have memory"))
+}
+
+/// Breaks a rule, if the model is one that must fail.
+fn plant(core: &Core, bug: Option<Bug>) {
+    if let Some(bug) = bug {
+        core.plant(bug);
+    }
+}
+
+/// Shows that a model, which is the whole test of this name, ends in a deadlock. Loom tells of one by a panic that cannot be unwound,
+/// so a process of its own ends with it.
+fn must_deadlock(name: &str, model: impl FnOnce()) {
+    const IS_CHILD: &str = "MUDLARK_MODEL_MUST_DEADLOCK";
+    if std::env::var_os(IS_CHILD).is_some() {
+        return model();
+    }
+    let (_crate, name) = name.split_once("::").expect("a path");
+    let test = std::env::current_exe().expect("the test is a program");
+    let mut child = std::process::Command::new(test);
+    let output = child.args(["--exact", name, "--nocapture"]).env(IS_CHILD, "1").output();
+    let output = output.expect("a test can be started");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("deadlock; threads"), "no deadlock in {name}: {told}");
 }
 
 /// Makes an object of a thing, in a scope.
@@ -200,6 +229,14 @@ fn alloc(mutator: &Mutator, of: &Arc<Thing>) -> NonNull<u8> {
     // SAFETY: the cell is new and large enough.
     unsafe { cell.cast::<*const Thing>().write(&raw const **of) };
     cell
+}
+
+/// Makes a weak box for an object of this scope.
+fn alloc_weak(mutator: &Mutator, target: NonNull<u8>) -> WeakBox {
+    // SAFETY: the model's thread has entered the mutator.
+    let local = unsafe { mutator.local() };
+    // SAFETY: the object was made or loaded in this scope.
+    unsafe { local.alloc_weak(mutator, target) }.expect("models have memory")
 }
 
 /// Makes a root of an object of this scope.

@@ -1,7 +1,14 @@
 //! Models of the mark queue: objects are numbers, and number `n` leads to `2n` and `2n + 1`.
 
+use super::must_deadlock;
 use crate::mark::{Gray, MarkQueue, Work};
-use loom::{sync::Arc, thread};
+use loom::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+};
 use std::{
     ptr::NonNull,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
@@ -20,15 +27,19 @@ fn object(number: usize) -> Gray {
 }
 
 impl Model {
+    fn idle() -> Arc<Model> {
+        Arc::new(Model { queue: MarkQueue::default(), scanned: AtomicUsize::new(0) })
+    }
+
     /// A queue in a cycle that marks, with the first object in it or without.
     fn marking(with_object: bool) -> Arc<Model> {
-        let model = Model { queue: MarkQueue::default(), scanned: AtomicUsize::new(0) };
-        model.queue.open();
+        let model = Model::idle();
+        model.queue.open(true);
         if with_object {
             model.queue.push(&mut vec![object(1)]);
         }
         model.queue.start_marking(0);
-        Arc::new(model)
+        model
     }
 
     fn scan(&self, stack: &mut Vec<Gray>) {
@@ -174,7 +185,7 @@ fn nothing_outlives_an_abort() {
         }
         assert!(model.queue.is_inactive());
         assert!(model.queue.drained().is_some(), "work was left");
-        model.queue.open();
+        model.queue.open(true);
         model.queue.start_marking(0);
         assert!(!model.mark());
     });
@@ -199,5 +210,49 @@ fn sharing_wakes_who_waits() {
         worker.join().expect("the worker is done");
         mutator.join().expect("the mutator is done");
         assert_eq!(model.scanned(), OBJECTS);
+    });
+}
+
+/// A thread finds the phase idle and sleeps until a kick, while another begins a cycle with `begin`.
+fn sleep_while_a_cycle_begins(begin: fn(&Model, &AtomicBool)) {
+    loom::model(move || {
+        let (model, is_under_way) = (Model::idle(), Arc::new(AtomicBool::new(false)));
+        let driver = {
+            let is_under_way = Arc::clone(&is_under_way);
+            spawn(&model, move |model| {
+                loop {
+                    let seen = model.queue.kicks();
+                    if is_under_way.load(Relaxed) {
+                        break;
+                    }
+                    model.queue.wait_for_kick(seen, None);
+                }
+            })
+        };
+        let mutator = spawn(&model, move |model| begin(model, &is_under_way));
+        driver.join().expect("the driver is done");
+        mutator.join().expect("the mutator is done");
+    });
+}
+
+/// Goal: the thread that drives does not sleep over the beginning of a cycle, without any further kick. Method: as it is about to sleep,
+/// the phase is published and the gate opens; loom reports who sleeps forever.
+#[test]
+fn the_gate_is_seen_by_who_is_about_to_sleep() {
+    sleep_while_a_cycle_begins(|model, is_under_way| {
+        is_under_way.store(true, Relaxed);
+        model.queue.open(true);
+    });
+}
+
+/// Goal: the model above can fail. Method: the gate opens first.
+#[test]
+fn the_phase_is_published_before_the_gate_opens() {
+    let test = concat!(module_path!(), "::the_phase_is_published_before_the_gate_opens");
+    must_deadlock(test, || {
+        sleep_while_a_cycle_begins(|model, is_under_way| {
+            model.queue.open(true);
+            is_under_way.store(true, Relaxed);
+        });
     });
 }

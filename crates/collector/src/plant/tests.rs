@@ -180,13 +180,9 @@ impl Scope<'_> {
     fn store(&self, into: Cell, edge: usize, target: Option<Cell>) {
         let target = target.map_or(null_mut(), NonNull::as_ptr);
         // SAFETY: as in `load`.
-        let old = unsafe { node(into) }.edges[edge].swap(target, SeqCst);
-        if self.local().is_armed()
-            && let Some(old) = NonNull::new(old)
-        {
-            // SAFETY: edges lead to nodes of the heap.
-            unsafe { self.local().shade(old) };
-        }
+        let word = unsafe { &node(into).edges[edge] };
+        // SAFETY: edges lead to nodes of the heap.
+        unsafe { self.local().store(word, target) };
     }
 
     /// Changes what is behind the lock; returns what was there.
@@ -344,6 +340,45 @@ fn hide_behind_new(world: World<'_>) -> bool {
 #[test]
 fn the_verifier_sees_that_the_barrier_is_off() {
     catches(Bug::BarrierOff, hide_behind_new);
+}
+
+/// Two mutators on one word: what the one has taken out and not shaded yet, the other puts back behind the marker, passes the
+/// round that ends marking, and takes out again. The mark is then in a buffer that nobody waits for.
+#[test]
+fn the_verifier_sees_that_pointers_are_shaded_late() {
+    catches(Bug::ShadedLate, |world| {
+        let (slow, quick) = (world.attach(), world.attach());
+        let root = chain(world, &slow);
+        world.begin();
+        let (cut, cx) = (world.open(&slow), world.open(&quick));
+        let word = world.get(root);
+        let target = cx.load(word, 0);
+        let is_late = world.core.plants(Bug::ShadedLate);
+        if is_late {
+            // SAFETY: the root holds a node.
+            unsafe { node(word) }.edges[0].store(null_mut(), SeqCst);
+        } else {
+            cut.store(word, 0, None);
+        }
+        world.mark(1 << 20);
+        cx.store(word, 0, target);
+        // The round begins; this mutator passes it and does in its next scope what it did before.
+        world.step();
+        world.close(cx);
+        let cx = world.open(&quick);
+        cx.store(word, 0, None);
+        cx.root(cx.node(target));
+        if is_late && let Some(target) = target {
+            // SAFETY: it was in an edge.
+            unsafe { cut.local().shade(target) };
+        }
+        world.close(cut);
+        world.step();
+        world.close(cx);
+        world.finish();
+        world.detach(&[&slow, &quick]);
+        false
+    });
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Barriers: what a store does besides storing, while a cycle is under way.
+//!
+//! The deletion barrier keeps the snapshot: marking finds whatever was reachable when the last mutator closed. A pointer that
+//! a mutator holds was loaded after it was armed, from an object of that snapshot or from a new, black one; while it stays in an object
+//! marking can find it there, and before it is taken out it is shaded (S1). New objects need no scan, because what is in them was
+//! held. A mutator that is not armed pays one predictable branch.
+
+use crate::{local::Local, mark::Gray, mark_lock::MarkLock, plant::Bug, trace::Visitor};
+use mudlark_arena::{
+    Marks,
+    sync::{AtomicPtr, Ordering},
+};
+use std::ptr::NonNull;
+
+/// Shaded objects are handed to the collector when this many came together.
+pub(crate) const BUFFER_LEN: usize = 256;
+
+impl Local {
+    /// Whether overwritten pointers must be shaded now.
+    #[inline(always)]
+    pub fn is_armed(&self) -> bool {
+        self.armed.get()
+    }
+
+    /// Stores `new` in a word that holds a pointer or null, with the deletion barrier. Returns what was there.
+    ///
+    /// # Safety
+    ///
+    /// Everything that is ever stored in the word is null or holds an object of this heap, which was written before.
+    #[inline(always)]
+    pub unsafe fn overwrite(&self, word: &AtomicPtr<u8>, new: *mut u8) -> *mut u8 {
+        if self.is_armed() {
+            // SAFETY: promised by the caller.
+            unsafe { self.overwrite_armed(word, new) }
+        } else {
+            // ORDERING: AcqRel: Release publishes what `new` leads to, to mutators and markers; Acquire because the caller may use
+            // the old pointer.
+            word.swap(new, Ordering::AcqRel)
+        }
+    }
+
+    /// As [`Local::overwrite`], for who does not want to know what was there: not armed, it is a plain store.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Local::overwrite`].
+    #[inline(always)]
+    pub unsafe fn store(&self, word: &AtomicPtr<u8>, new: *mut u8) {
+        if self.is_armed() {
+            // SAFETY: promised by the caller.
+            unsafe { self.overwrite_armed(word, new) };
+        } else {
+            // ORDERING: Release publishes what `new` leads to, to mutators and markers, who load with Acquire.
+            word.store(new, Ordering::Release);
+        }
+    }
+
+    /// The deletion barrier: shades first, then takes out (S1).
+    ///
+    /// Between taking out and shading, the old object would be in nobody's sight: another mutator may meanwhile put it back into the
+    /// word that was just scanned, pass the round of handshakes that ends marking, and take it out and shade it again, into a
+    /// buffer that nobody waits for. So the object is shaded while it can still be found here, and taken out by a
+    /// compare-and-swap: each of two mutators that overwrite has shaded what it replaces.
+    #[cold]
+    unsafe fn overwrite_armed(&self, word: &AtomicPtr<u8>, new: *mut u8) -> *mut u8 {
+        // ORDERING: Acquire pairs with the Release of whoever stored: the old object's mark is looked at.
+        let mut old = word.load(Ordering::Acquire);
+        loop {
+            if let Some(old) = NonNull::new(old) {
+                // SAFETY: C2: promised by the caller.
+                unsafe { self.shade(old) };
+            }
+            // ORDERING: Release as in `store`; Acquire as above.
+            match word.compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return old,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Shades an object whose pointer is being overwritten: the deletion barrier's slow half.
+    /// To be called before the pointer is taken out (S1); [`Local::overwrite`] and [`Local::store`] do both.
+    ///
+    /// # Safety
+    ///
+    /// The mutator is armed, and `cell` holds an object of this heap.
+    #[cold]
+    pub unsafe fn shade(&self, cell: NonNull<u8>) {
+        debug_assert!(self.armed.get());
+        if self.core().plants(Bug::BarrierOff) || self.core().birthplace.is_elsewhere() {
+            return;
+        }
+        // SAFETY: C2: by the caller's contract.
+        if unsafe { self.marks().try_mark(cell.as_ptr()) } {
+            self.buffer_gray(Gray(cell));
+        }
+    }
+
+    /// The bitmap that this cycle fills, as an armed mutator knows it.
+    pub(crate) fn marks(&self) -> Marks<'_> {
+        self.arena().marks(self.filling.get())
+    }
+
+    fn buffer_gray(&self, gray: Gray) {
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.push(gray);
+        if buffer.len() >= BUFFER_LEN {
+            self.core().queue.push(&mut buffer);
+        }
+    }
+
+    /// Before the contents that `lock` guards are changed: shades what `contents` reports, unless that was done.
+    #[inline]
+    pub fn log(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
+        if self.armed.get() {
+            self.log_armed(lock, contents);
+        }
+    }
+
+    #[cold]
+    fn log_armed(&self, lock: &MarkLock, contents: impl FnOnce(&mut Shader<'_>)) {
+        if self.core().birthplace.is_elsewhere() {
+            // A marker that held the lock at the fork never lets go of it here, and nobody marks.
+            return;
+        }
+        self.log_in_stage(lock, || contents(&mut Shader { local: self }));
+    }
+
+    fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
+        match self.stamp.get() {
+            Some(stamp) if self.core().plants(Bug::StampWithoutShading) => lock.log(stamp, || {}),
+            Some(stamp) => lock.log(stamp, shade),
+            // Nobody marks before every mutator is closed, so there is nobody to lock out.
+            None => shade(),
+        }
+    }
+}
+
+/// The visitor of the deletion barrier: shades every edge.
+#[derive(Debug)]
+pub struct Shader<'a> {
+    local: &'a Local,
+}
+
+// SAFETY: the mutator's own thread, which changes nothing meanwhile, holds the lock.
+unsafe impl Visitor for Shader<'_> {
+    unsafe fn edge(&mut self, cell: NonNull<u8>) {
+        // SAFETY: C2: by the caller's contract; shaders are made by armed mutators.
+        unsafe { self.local.shade(cell) };
+    }
+
+    unsafe fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
+        // Into the buffer like the others: whoever takes it there counts its bytes.
+        // SAFETY: C2: as above.
+        unsafe { self.local.shade(cell) };
+    }
+
+    fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
+        // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
+        let local = self.local;
+        local.log_in_stage(lock, || contents(self));
+    }
+}

@@ -1,0 +1,79 @@
+//! Ramp-up: a program that only builds its data at first has no garbage to find.
+//!
+//! While a ramp-up is on, goals are not below its bound, so no cycle begins but for limits and requests. It ends when the
+//! heap reaches the bound (a cycle begins a runway before it), or when the program says so. What was allocated beyond the
+//! normal goal is *repaid* by one cycle: it begins at once, and has room for a quarter of the heap to be complete, so that
+//! assists are spread over that much allocation. After it, plans are as always.
+
+use super::units::Bytes;
+
+/// The room of the repaying cycle is this part of the heap.
+const REPAY_PART: u64 = 4;
+/// And at least this.
+const REPAY_MIN: Bytes = Bytes::mib(1);
+
+/// How far a heap may grow during ramp-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RampBound {
+    /// To so many bytes.
+    Bytes(Bytes),
+    /// To so many times what it holds when ramp-up begins: 2 doubles it.
+    Times(u32),
+    /// As far as limits allow.
+    Limits,
+}
+
+/// Where ramp-up is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum RampUp {
+    /// No ramp-up.
+    #[default]
+    Off,
+    /// Goals are not below this.
+    On {
+        /// The bound.
+        until: Bytes,
+    },
+    /// The goal of the repaying cycle is not below this.
+    Repay {
+        /// The floor.
+        goal: Bytes,
+    },
+}
+
+impl RampUp {
+    /// A ramp-up of a heap with so many bytes.
+    pub fn begin(bound: RampBound, live: Bytes) -> RampUp {
+        let until = match bound {
+            RampBound::Bytes(bytes) => bytes,
+            RampBound::Times(times) => live.scaled(times.into(), 1),
+            RampBound::Limits => Bytes::MAX,
+        };
+        RampUp::On { until }
+    }
+
+    /// The heap has so many bytes, where `goal` would be normal: repays, if that is too many.
+    pub fn end(self, live: Bytes, goal: Bytes) -> RampUp {
+        match self {
+            RampUp::On { .. } if live > goal => {
+                RampUp::Repay { goal: live + Bytes(live.0 / REPAY_PART).max(REPAY_MIN) }
+            }
+            RampUp::On { .. } => RampUp::Off,
+            other => other,
+        }
+    }
+
+    /// The least goal.
+    pub fn floor(self) -> Bytes {
+        match self {
+            RampUp::Off => Bytes::ZERO,
+            RampUp::On { until } => until,
+            RampUp::Repay { goal } => goal,
+        }
+    }
+
+    /// Whether it is on.
+    pub fn is_on(self) -> bool {
+        matches!(self, RampUp::On { .. })
+    }
+}

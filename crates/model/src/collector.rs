@@ -1,0 +1,207 @@
+//! Steps of the one who drives the cycle, of the sweeper, and of the thread that is no mutator.
+
+use crate::{
+    model::{Model, Next, Stage},
+    state::{MUTATORS, Marker, NONE, Op, Phase, SLOTS, Set, State},
+    step::Step,
+    variant::Variant,
+    witness::Witness,
+};
+
+const EVERYBODY: u8 = (1 << MUTATORS) - 1;
+
+impl Model {
+    pub(crate) fn collector_steps(&self, state: &State, next: &mut Next) {
+        if let Some(after) = self.next_phase(state, next) {
+            let step = if after.phase == Phase::Idle { Step::Rests } else { Step::Cycle(after.phase) };
+            next.push(step, after);
+        }
+        // Allocating mutators sweep as soon as the bitmaps have taken turns.
+        let dead = dead(state);
+        if !dead.is_empty() {
+            let after = self.free(state, dead, next);
+            next.push(Step::Frees, after);
+        }
+    }
+
+    fn next_phase(&self, state: &State, next: &mut Next) -> Option<State> {
+        let everybody_passed = state.pending == 0;
+        let mut after = *state;
+        match state.phase {
+            Phase::Idle => {
+                let no_close = self.variant == Variant::ArmIsClose;
+                request(&mut after, if no_close { Phase::Close } else { Phase::Arm });
+            }
+            Phase::Arm if everybody_passed => {
+                let no_flush = self.variant == Variant::NoFlush;
+                request(&mut after, if no_flush { Phase::Close } else { Phase::Flush });
+            }
+            Phase::Flush if everybody_passed => request(&mut after, Phase::Close),
+            Phase::Close if everybody_passed => {
+                after.phase = Phase::Mark;
+                after.slots_left = (1 << self.scene.slots) - 1;
+            }
+            Phase::Mark if self.is_drained(state) => {
+                if matches!(self.variant, Variant::NoHandOver | Variant::SweepTooEarly) {
+                    finish(&mut after);
+                } else {
+                    request(&mut after, Phase::HandOver);
+                }
+            }
+            Phase::HandOver if everybody_passed => {
+                let ignores_pushes = self.variant == Variant::IgnorePushes;
+                if (state.pushed && !ignores_pushes) || !self.is_drained(state) {
+                    next.note(Witness::AnotherRound);
+                    after.phase = Phase::Mark;
+                    after.pushed = false;
+                    after.quiet_round = false;
+                } else if self.variant == Variant::SwapTwoRounds && !state.quiet_round {
+                    after.quiet_round = true;
+                    request(&mut after, Phase::HandOver);
+                } else {
+                    finish(&mut after);
+                }
+            }
+            Phase::Finished => self.turn(&mut after, next),
+            Phase::Disarm if everybody_passed => {
+                if self.variant == Variant::WeakClearedLate {
+                    clear_weak(&mut after, next);
+                }
+                after.phase = Phase::Clear;
+            }
+            Phase::Clear => {
+                if self.variant != Variant::BitsNotCleared {
+                    after.filling = Set::EMPTY;
+                }
+                after.phase = Phase::Sweep;
+            }
+            Phase::Sweep if dead(state).is_empty() => {
+                next.note(Witness::CycleComplete);
+                self.rest(&mut after);
+            }
+            _ => return None,
+        }
+        Some(after)
+    }
+
+    /// Nothing is queued and nobody holds work.
+    fn is_drained(&self, state: &State) -> bool {
+        let has_queued = !state.queue.is_empty() || state.slots_left != 0;
+        let is_active = state.markers != [Marker::Idle; 2];
+        (!has_queued || self.variant == Variant::SweepTooEarly)
+            && (!is_active || self.variant == Variant::IgnoreActive)
+    }
+
+    /// Weak boxes first, then the bitmaps, then the last handshake: nobody is disarmed in between.
+    fn turn(&self, state: &mut State, next: &mut Next) {
+        if !matches!(self.variant, Variant::WeakNotCleared | Variant::WeakClearedLate) {
+            clear_weak(state, next);
+        }
+        (state.finished, state.filling) = (state.filling, state.finished);
+        request(state, Phase::Disarm);
+    }
+
+    /// What nobody will look at again is forgotten: fewer states.
+    fn rest(&self, state: &mut State) {
+        state.phase = Phase::Idle;
+        state.fresh = Set::EMPTY;
+        if self.variant != Variant::BitsNotCleared {
+            state.finished = Set::EMPTY;
+        }
+        if self.variant != Variant::StampsStay {
+            state.stamped = Set::EMPTY;
+        }
+    }
+
+    /// All of the dead at once: nobody can reach one of them, so nobody can tell the order. If somebody can, this is the worst.
+    fn free(&self, state: &State, dead: Set, next: &mut Next) -> State {
+        let mut after = *state;
+        next.note(Witness::Freed);
+        if (0..MUTATORS).any(|me| self.stage(state, me) != Stage::Unarmed) {
+            next.note(Witness::FreedWhileArmed);
+        }
+        after.alive = state.alive.minus(dead);
+        after.stamped = state.stamped.minus(dead);
+        after.fresh = state.fresh.or(dead);
+        for object in dead.iter() {
+            after.set_word(object, NONE);
+        }
+        after
+    }
+
+    /// A thread drops a root, without being a mutator: no handshake waits for it.
+    pub(crate) fn thread_steps(&self, state: &State, next: &mut Next) {
+        if !self.scene.drops_roots {
+            return;
+        }
+        if state.thread != NONE {
+            let mut after = State { thread: NONE, ..*state };
+            self.shade_in_gate(&mut after, state.thread, next);
+            next.push(Step::ThreadShades(state.thread), after);
+            return;
+        }
+        for slot in 0..SLOTS {
+            let old = state.roots[slot];
+            if old == NONE {
+                continue;
+            }
+            let mut after = *state;
+            after.roots[slot] = NONE;
+            if self.variant == Variant::TwoStepDrop {
+                after.thread = old;
+                next.push(Step::ThreadTakes(slot, old), after);
+            } else {
+                self.shade_in_gate(&mut after, old, next);
+                next.push(Step::ThreadDrops(slot, old), after);
+            }
+        }
+    }
+
+    fn shade_in_gate(&self, state: &mut State, object: u8, next: &mut Next) {
+        if !self.gate_is_open(state) {
+            next.note(Witness::DropOutside);
+        } else if state.filling.add(object) {
+            next.note(Witness::DropShaded);
+            let mut gray = Set::EMPTY;
+            gray.add(object);
+            state.push(gray);
+        }
+    }
+}
+
+fn request(state: &mut State, phase: Phase) {
+    state.phase = phase;
+    state.pending = EVERYBODY;
+}
+
+/// Closes the gate. Whatever work is left (in variants) is dropped.
+fn finish(state: &mut State) {
+    state.phase = Phase::Finished;
+    state.pushed = false;
+    state.quiet_round = false;
+    state.pending = 0;
+    state.queue = Set::EMPTY;
+    state.slots_left = 0;
+    state.markers = [Marker::Idle; 2];
+    for mutator in &mut state.mutators {
+        mutator.buffer = Set::EMPTY;
+    }
+}
+
+fn clear_weak(state: &mut State, next: &mut Next) {
+    let marked = if state.phase == Phase::Finished { state.filling } else { state.finished };
+    if state.weak != NONE && !marked.has(state.weak) {
+        next.note(Witness::WeakCleared);
+        state.weak = NONE;
+        for mutator in &mut state.mutators {
+            if let Op::Upgrade(target) = mutator.op {
+                mutator.op = Op::StaleUpgrade(target);
+            }
+        }
+    }
+}
+
+/// What this sweep may free.
+fn dead(state: &State) -> Set {
+    if state.has_turned() { state.alive.minus(state.finished).minus(state.fresh) } else { Set::EMPTY }
+}

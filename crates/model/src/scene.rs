@@ -1,0 +1,105 @@
+//! Scenes: which parts of the protocol are on stage together.
+//!
+//! A scene bounds what exists, never how often something happens: mutators store, allocate and leave their scopes
+//! as often as they like, and cycles follow each other without end.
+
+use crate::state::{NONE, OBJECTS, Object, Phase, SLOTS, Set, State};
+
+/// What a search is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    /// For reports.
+    pub name: &'static str,
+    /// Pointers that each mutator can hold at once.
+    pub holds: [usize; 2],
+    /// Root slots in use.
+    pub slots: usize,
+    /// Markers.
+    pub markers: usize,
+    /// Whether mutators allocate.
+    pub allocates: bool,
+    /// Whether mutators point roots at other objects.
+    pub sets_roots: bool,
+    /// Whether a thread that is no mutator drops roots.
+    pub drops_roots: bool,
+    /// Whether there is a weak box.
+    pub weak: bool,
+    /// Objects whose word lies in a guarded cell: a private cell or one with a mutex.
+    pub guarded: Set,
+    /// Whether guarded cells can be read without exclusive access.
+    pub shared_reads: bool,
+    /// Whether barrier buffers are handed over before they must be.
+    pub spills: bool,
+    /// What mutators may begin, all together; without a bound if `None`. For counterexamples: proofs need no bound.
+    pub acts: Option<u8>,
+    /// The first phase of a cycle in which mutators begin anything; also for counterexamples.
+    pub acts_from: Phase,
+    /// Objects in the heaps at the beginning: all heaps of so many objects.
+    pub born: usize,
+}
+
+/// Two mutators and one marker change words under one root, and allocate.
+pub const WORDS: Scene = Scene {
+    name: "words",
+    holds: [3, 3],
+    slots: 1,
+    markers: 1,
+    allocates: true,
+    sets_roots: false,
+    drops_roots: false,
+    weak: false,
+    guarded: Set::EMPTY,
+    shared_reads: false,
+    spills: false,
+    acts: None,
+    acts_from: Phase::Idle,
+    born: 3,
+};
+
+impl Scene {
+    /// Whether the two mutators can be exchanged for each other.
+    pub fn has_equal_mutators(&self) -> bool {
+        self.holds[0] == self.holds[1]
+    }
+
+    /// Whether all objects are of one kind, so that names mean nothing.
+    pub fn has_equal_objects(&self) -> bool {
+        self.guarded == Set::EMPTY || self.guarded == Set::ALL
+    }
+
+    /// Every heap of the scene between two cycles, with all mutators outside of their scopes and nothing
+    /// unreachable.
+    pub fn initial_states(&self) -> Vec<State> {
+        let mut states = Vec::new();
+        let values = OBJECTS + 1;
+        let words = OBJECTS + SLOTS;
+        for mut code in 0..values.pow(words as u32) {
+            let mut all = [NONE; OBJECTS + SLOTS];
+            for word in &mut all {
+                *word = (code % values) as Object;
+                code /= values;
+            }
+            let (field, roots) = all.split_at(OBJECTS);
+            let mut state = State::default();
+            state.field.copy_from_slice(field);
+            state.roots.copy_from_slice(roots);
+            if roots[self.slots..].iter().any(|&root| root != NONE) {
+                continue;
+            }
+            let reached = state.strongly_reachable();
+            let is_named_in_order = !self.has_equal_objects() || reached.0 == (1 << reached.len()) - 1;
+            let has_only_reached = Set::ALL.minus(reached).iter().all(|object| state.word(object) == NONE);
+            if reached.len() == self.born && is_named_in_order && has_only_reached {
+                state.alive = reached;
+                state.acts_left = self.acts.unwrap_or(0);
+                if self.weak {
+                    for weak in reached.iter() {
+                        states.push(State { weak, ..state });
+                    }
+                }
+                states.push(state);
+            }
+        }
+        states
+    }
+}

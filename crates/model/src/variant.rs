@@ -1,0 +1,117 @@
+//! The protocol, and ways to get it wrong.
+
+/// Which protocol a search is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Variant {
+    /// As it should be.
+    Correct,
+    /// No handshake between arm and close.
+    NoFlush,
+    /// Barrier on and snapshot taken in one handshake.
+    ArmIsClose,
+    /// The window is forgotten when a mutator closes.
+    NoWindowScan,
+    /// Objects of the window are born white.
+    WhiteWindow,
+    /// Closed mutators' objects are born white.
+    WhiteBirth,
+    /// Overwritten pointers are not shaded.
+    NoDeletionBarrier,
+    /// The old value is swapped out first and shaded later.
+    SwapBarrier,
+    /// The same, and marking ends only after two rounds in succession that brought nothing.
+    SwapTwoRounds,
+    /// The same, and who has acknowledged the round shades under the gate, into the shared queue.
+    SwapGated,
+    /// The old value is read, shaded, and overwritten: three steps.
+    NonAtomicBarrier,
+    /// Setting a root shades nothing.
+    NoRootBarrier,
+    /// A thread takes a root out, and asks the gate later.
+    TwoStepDrop,
+    /// The gate opens after the handshakes.
+    GateOpensAtMark,
+    /// The gate opens before the third handshake.
+    GateOpensAtClose,
+    /// Buffers stay with their mutators at close: the round of hand-overs will fetch them.
+    CloseKeepsBuffer,
+    /// Marking ends when the queue is empty: nobody is asked for buffers.
+    NoHandOver,
+    /// What was pushed during the round does not matter, if the queue is empty at its end.
+    IgnorePushes,
+    /// Markers that hold work are not counted.
+    IgnoreActive,
+    /// Marking ends, and sweeping begins, although work is queued.
+    SweepTooEarly,
+    /// An armed mutator upgrades by a plain load.
+    PlainUpgrade,
+    /// A mutator that is not closed upgrades by a plain load, a closed one through the gate.
+    PlainUpgradeBeforeClose,
+    /// An upgrade shades into the mutator's buffer.
+    BufferedUpgrade,
+    /// Once the gate is closed, upgrades of unmarked targets fail, also when the weak boxes have been cleared.
+    UpgradeFailsLate,
+    /// Once the gate is closed, a mark is good enough for an upgrade, and the box is not read again.
+    UpgradeReadsOnce,
+    /// Weak boxes are not cleared.
+    WeakNotCleared,
+    /// Weak boxes are cleared when all mutators are disarmed.
+    WeakClearedLate,
+    /// The old bitmap is not cleared.
+    BitsNotCleared,
+    /// Exclusive accesses shade only in closed mutators.
+    NoLogBeforeClose,
+    /// Armed and flushed mutators stamp, and stamps are honored.
+    StampsFromArm,
+    /// Flushed mutators stamp, and stamps are honored.
+    StampsFromFlush,
+    /// Stamps of earlier cycles are honored.
+    StampsStay,
+    /// A closed mutator stamps without shading.
+    StampsWithoutShading,
+    /// Closed mutators do not take the mark lock.
+    NoMarkLock,
+    /// Markers read cells that are stamped.
+    StampsIgnored,
+}
+
+impl Variant {
+    /// All of them.
+    pub const ALL: [Variant; 35] = [
+        Variant::Correct,
+        Variant::NoFlush,
+        Variant::ArmIsClose,
+        Variant::NoWindowScan,
+        Variant::WhiteWindow,
+        Variant::WhiteBirth,
+        Variant::NoDeletionBarrier,
+        Variant::SwapBarrier,
+        Variant::SwapTwoRounds,
+        Variant::SwapGated,
+        Variant::NonAtomicBarrier,
+        Variant::NoRootBarrier,
+        Variant::TwoStepDrop,
+        Variant::GateOpensAtMark,
+        Variant::GateOpensAtClose,
+        Variant::CloseKeepsBuffer,
+        Variant::NoHandOver,
+        Variant::IgnorePushes,
+        Variant::IgnoreActive,
+        Variant::SweepTooEarly,
+        Variant::PlainUpgrade,
+        Variant::PlainUpgradeBeforeClose,
+        Variant::BufferedUpgrade,
+        Variant::UpgradeFailsLate,
+        Variant::UpgradeReadsOnce,
+        Variant::WeakNotCleared,
+        Variant::WeakClearedLate,
+        Variant::BitsNotCleared,
+        Variant::NoLogBeforeClose,
+        Variant::StampsFromArm,
+        Variant::StampsFromFlush,
+        Variant::StampsStay,
+        Variant::StampsWithoutShading,
+        Variant::NoMarkLock,
+        Variant::StampsIgnored,
+    ];
+}

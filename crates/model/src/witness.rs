@@ -1,0 +1,69 @@
+//! What happened somewhere in a search: so that a scene in which nothing happens proves nothing.
+
+/// Things that happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Witness {
+    /// A cycle went through all its phases.
+    CycleComplete,
+    /// An object was freed.
+    Freed,
+    /// An object was allocated in the place of a freed one, or of one that was never there.
+    Allocated,
+    /// A barrier shaded an object.
+    Shaded,
+    /// An object was handed over with a window.
+    WindowHandedOver,
+    /// A marker marked an object.
+    Marked,
+    /// A marker met an object that was marked since it read the pointer.
+    MarkRace,
+    /// A round of hand-overs brought something.
+    AnotherRound,
+    /// A mutator handed over a buffer in a round.
+    BufferHandedOver,
+    /// An object was freed while a mutator was armed.
+    FreedWhileArmed,
+    /// A dropped root was shaded.
+    DropShaded,
+    /// A root was dropped while no cycle was open.
+    DropOutside,
+    /// An unarmed mutator upgraded.
+    PlainUpgrade,
+    /// An upgrade found its target marked.
+    UpgradeMarked,
+    /// An upgrade went through the open gate.
+    UpgradeGated,
+    /// An upgrade found the gate closed.
+    UpgradeRefused,
+    /// An upgrade after the clearing found its target unmarked and yet alive.
+    UpgradeFresh,
+    /// The weak box was cleared.
+    WeakCleared,
+    /// A closed mutator stamped a cell.
+    Stamped,
+    /// A mutator shaded the contents of a cell without a stamp.
+    Logged,
+    /// A marker passed by a stamped cell.
+    SkippedStamped,
+    /// A marker passed by a locked cell.
+    SkippedLocked,
+    /// A mutator changed a cell that it had not to shade any more.
+    StampSpared,
+}
+
+/// A set of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Witnesses(u32);
+
+impl Witnesses {
+    /// Adds one.
+    pub fn note(&mut self, witness: Witness) {
+        self.0 |= 1 << witness as u8;
+    }
+
+    /// Whether it happened.
+    pub fn has(self, witness: Witness) -> bool {
+        self.0 & 1 << witness as u8 != 0
+    }
+}
