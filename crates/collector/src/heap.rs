@@ -87,6 +87,8 @@ pub enum HeapError {
     },
 }
 
+const CACHE_LINE_BYTES: usize = 64;
+
 /// The least maximum heap: room for a few types.
 #[cfg(not(loom))]
 pub const MAX_HEAP_LEAST: usize = 1 << 20;
@@ -383,6 +385,15 @@ impl Core {
     /// Whether the current thread is in a scope of this heap.
     pub(crate) fn is_entered_here(&self) -> bool {
         self.registry.lock().mutators.iter().any(|mutator| mutator.is_entered_here())
+    }
+
+    /// Asks for the memory of the heap's own state, all of it at once: a mutator that comes to a safepoint has just gone through
+    /// megabytes of objects, and would otherwise wait for one cold line after the other.
+    pub(crate) fn prefetch(&self) {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        for offset in (0..size_of::<Core>()).step_by(CACHE_LINE_BYTES) {
+            crate::mark::prefetch(start.wrapping_add(offset));
+        }
     }
 
     /// Drives the cycle as far as it goes without waiting and without work that takes long.

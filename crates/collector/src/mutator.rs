@@ -33,6 +33,9 @@ const REQUEST: u32 = 4;
 const POLL: u32 = 8;
 const HELD: u32 = 16;
 
+/// How often entry looks again before it sleeps: some tens of microseconds. Models have no time.
+const ENTRY_SPINS: usize = if cfg!(loom) { 0 } else { 1000 };
+
 /// A mutator as both sides see it. On cache lines of its own (and their prefetched neighbors): its owner writes in it
 /// with every allocation.
 #[repr(align(128))]
@@ -114,6 +117,14 @@ impl Mutator {
         let core = self.local.core();
         core.assert_not_forked("enter a scope");
         let visit = core.safepoints.begin();
+        // Being served takes a microsecond; to sleep and to be woken takes a hundred.
+        for _ in 0..ENTRY_SPINS {
+            if self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                core.safepoints.end(&visit);
+                return;
+            }
+            std::hint::spin_loop();
+        }
         while self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
             if core.verifier.is_holding() {
                 self.wait_for_verifier(core, visit.begun);
@@ -181,6 +192,7 @@ impl Mutator {
             return;
         }
         let visit = core.safepoints.begin();
+        core.prefetch();
         // ORDERING: Acquire pairs with the Release in `request`: the kind of handshake is seen.
         let mut state = self.state.load(Ordering::Acquire);
         loop {

@@ -96,7 +96,7 @@ pub use idle::{
 };
 pub use limit::MemoryLimit;
 pub use limiter::{LeakyBucket, Limiter, Unlimited, Window};
-pub use pacer::{Gauges, Knobs, Pacer, Plan, Start};
+pub use pacer::{Gauges, Knobs, Look, Pacer, Plan, Start};
 pub use parts::Parts;
 pub use percent::{GcPercent, ParseGcPercentError};
 pub use pressure::{Pressure, PressureChange, PressureLevel, effective_gc_percent};

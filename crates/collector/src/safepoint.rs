@@ -1,10 +1,13 @@
 //! What mutators spend at safepoints at which they have something to do.
 //!
 //! The wall clock alone cannot tell work from absence: on a busy machine the system takes the core away now and then, at a
-//! safepoint as anywhere else. So the time can be split, at the price of two readings of the thread's CPU clock.
+//! safepoint as anywhere else. So the time can be split, at the price of two readings of the thread's CPU clock around it.
 
 use crate::pauses::{Histogram, PauseSummary};
 use std::time::{Duration, Instant};
+
+/// What reading the CPU clock twice may take of the wall clock's time alone. Any longer, and the thread had no core.
+const READING_MAX: Duration = Duration::from_micros(2);
 
 /// Times of safepoints with something to do.
 #[derive(Debug)]
@@ -19,7 +22,8 @@ pub(crate) struct SafepointMeter {
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) begun: Instant,
-    cpu_ns: u64,
+    /// When the CPU clock was read before, and what it showed.
+    outer: Option<(Instant, u64)>,
 }
 
 /// What mutators spent at safepoints at which they had something to do. Those with nothing to do take one atomic instruction
@@ -50,18 +54,20 @@ impl SafepointMeter {
     }
 
     pub(crate) fn begin(&self) -> Visit {
-        let begun = Instant::now();
-        Visit { begun, cpu_ns: if self.splits { thread_cpu_ns() } else { 0 } }
+        let outer = self.splits.then(|| (Instant::now(), thread_cpu_ns()));
+        Visit { outer, begun: Instant::now() }
     }
 
     pub(crate) fn end(&self, visit: &Visit) {
-        // Both readings of the CPU clock lie within the pause, so that what is not work was absence.
-        let work = self.splits.then(|| Duration::from_nanos(thread_cpu_ns().saturating_sub(visit.cpu_ns)));
         let pause = visit.begun.elapsed();
         self.pauses.record(pause);
-        if let Some(work) = work {
-            self.work.record(work);
-            self.away.record(pause.saturating_sub(work));
+        if let Some((begun, cpu_ns)) = visit.outer {
+            // The CPU clock takes longer to read than many a safepoint lasts, so it is read before and after, not within.
+            let worked = Duration::from_nanos(thread_cpu_ns().saturating_sub(cpu_ns));
+            let away = begun.elapsed().saturating_sub(worked);
+            let away = if away < READING_MAX { Duration::ZERO } else { away.min(pause) };
+            self.work.record(pause - away);
+            self.away.record(away);
         }
     }
 

@@ -7,6 +7,7 @@ use mudlark::GcPercent;
 
 use crate::error::LabError;
 use crate::scale::Scale;
+use crate::sim::{ExplainArgs, SimArgs};
 use crate::size::ByteSize;
 use crate::torture::{TortureRequest, random_seed};
 use crate::workloads::Workload;
@@ -29,6 +30,10 @@ pub enum Command {
     List,
     /// Build random graphs on many threads and compare them with a model, until the time is over or something is wrong
     Torture(TortureArgs),
+    /// Run pacing scenarios in virtual time: each cycle, and what came of it
+    Sim(SimArgs),
+    /// Explain one cycle of a simulation: inputs, formulas, and which bound ruled
+    Explain(ExplainArgs),
 }
 
 /// The options of `run`, each valid by itself; [`RunArgs::into_request`] checks them together.
@@ -266,7 +271,7 @@ mod tests {
     fn request(line: &str) -> Result<Request, LabError> {
         match Cli::parse_from(line.split(' ')).command {
             Command::Run(args) => args.into_request(),
-            Command::List | Command::Torture(_) => panic!("{line} is no run"),
+            _ => panic!("{line} is no run"),
         }
     }
 

@@ -87,6 +87,9 @@ pub enum LabError {
         "the torture found a heap that is not as it must be: {0}; this is a bug of the heap, please report it"
     )]
     Torture(Fault),
+    /// A simulation was asked for that cannot be.
+    #[error(transparent)]
+    Sim(#[from] crate::sim::SimError),
     /// The answer could not be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -103,7 +106,7 @@ impl LabError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::OneThreadOnly { .. } | Self::NotForMalloc { .. } | Self::NoCollections { .. } => 2,
-            Self::Heap { max_heap: Some(_), .. } => 2,
+            Self::Heap { max_heap: Some(_), .. } | Self::Sim(_) => 2,
             _ => 1,
         }
     }

@@ -42,7 +42,8 @@ impl Object {
         self.text
     }
 
-    fn raw(mut self, key: &str, value: &str) -> Self {
+    /// Writes a value that is JSON already.
+    pub(crate) fn raw(mut self, key: &str, value: &str) -> Self {
         self.key(key);
         self.text.push_str(value);
         self

@@ -23,6 +23,8 @@ pub mod progress;
 pub mod report;
 pub mod rng;
 pub mod scale;
+#[forbid(unsafe_code)]
+pub mod sim;
 pub mod size;
 #[forbid(unsafe_code)]
 pub mod torture;
@@ -57,6 +59,8 @@ pub fn run(cli: Cli) -> Result<(), LabError> {
             }
             report.judge()
         }
+        Command::Sim(args) => sim::sim(&args, &mut out),
+        Command::Explain(args) => sim::explain(&args, &mut out),
         Command::Torture(args) => {
             let as_json = args.json;
             let request = args.into_request();

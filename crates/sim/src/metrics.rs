@@ -29,6 +29,8 @@ pub struct CycleRow {
     pub mark_seconds: f64,
     /// Share of all cores that workers and assists had while it marked.
     pub utilization: f64,
+    /// Share of all cores that workers on idle ones had besides.
+    pub idle_share: f64,
     /// Share of mutators' time that assists took, since the cycle before.
     pub assist_share: f64,
     /// What blocks take at its end, free ones included.

@@ -80,7 +80,9 @@ impl FromStr for PolicySpec {
         let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
         let policy = match (name, knob) {
             ("percent" | "go", None) => Some(PolicySpec::Percent(None)),
-            ("percent" | "go", Some(knob)) => knob.parse().ok().map(|percent| PolicySpec::Percent(Some(percent))),
+            ("percent" | "go", Some(knob)) => {
+                knob.parse().ok().map(|percent| PolicySpec::Percent(Some(percent)))
+            }
             ("fixed", Some(knob)) => parse_size(knob).map(PolicySpec::Fixed),
             ("sqrt", None) => Some(PolicySpec::SquareRoot(SquareRoot::EXCHANGE_RATE_V8)),
             ("sqrt", Some(knob)) => {
@@ -128,7 +130,16 @@ mod tests {
     /// Goal: each policy has a name, and nothing else is one. Method: there and back; mistakes.
     #[test]
     fn policies_have_names() {
-        let names = ["percent", "percent:50", "percent:off", "fixed:67108864", "sqrt:0.3", "share:0.04", "none", "no-assists"];
+        let names = [
+            "percent",
+            "percent:50",
+            "percent:off",
+            "fixed:67108864",
+            "sqrt:0.3",
+            "share:0.04",
+            "none",
+            "no-assists",
+        ];
         for name in names {
             assert_eq!(name.parse::<PolicySpec>().unwrap().to_string(), name);
         }
@@ -136,8 +147,21 @@ mod tests {
         assert_eq!("share:4%".parse(), Ok(PolicySpec::Share(0.04)));
         assert_eq!("sqrt:0.3core/GiB".parse(), Ok(PolicySpec::SquareRoot(0.3)));
         let mistakes = [
-            "", "percent:", "percent:-1", "percent:1.5", "fixed", "fixed:0", "fixed:-1MiB", "fixed:NaN", "fixed:inf", "sqrt:0",
-            "sqrt:nan", "share:0", "share:2", "none:1", "magic",
+            "",
+            "percent:",
+            "percent:-1",
+            "percent:1.5",
+            "fixed",
+            "fixed:0",
+            "fixed:-1MiB",
+            "fixed:NaN",
+            "fixed:inf",
+            "sqrt:0",
+            "sqrt:nan",
+            "share:0",
+            "share:2",
+            "none:1",
+            "magic",
         ];
         for mistake in mistakes {
             assert!(mistake.parse::<PolicySpec>().is_err(), "{mistake}");

@@ -94,3 +94,13 @@ pub struct Scenario {
     /// or after so many seconds.
     pub seconds: f64,
 }
+
+impl Scenario {
+    /// The same for another number of cycles; it may take as much longer as they are more.
+    pub fn with_cycles(mut self, cycles: u64) -> Scenario {
+        let factor = cycles as f64 / self.cycles.max(1) as f64;
+        self.seconds *= factor.max(1.0);
+        self.cycles = cycles;
+        self
+    }
+}

@@ -170,8 +170,8 @@ fn live_jump(_: u64) -> Scenario {
     with(|scenario| {
         scenario.program.live = Stream::step(10.0 * MB, 300.0 * MB, 16.0);
         scenario.program.alloc_rate = Stream::constant(50.0 * MB);
-        scenario.cycles = 80;
-        scenario.seconds = 20.0;
+        scenario.cycles = 1000;
+        scenario.seconds = 6.0;
     })
 }
 
@@ -194,7 +194,7 @@ fn bursts(_: u64) -> Scenario {
 
 fn idle(_: u64) -> Scenario {
     with(|scenario| {
-        scenario.program.live = Stream::step(100.0 * MB, 20.0 * MB, 35.0);
+        scenario.program.live = Stream::step(100.0 * MB, 20.0 * MB, 38.5);
         scenario.program.threads = Stream::step(8.0, 0.0, 5.0);
         scenario.seconds = 60.0;
         scenario.cycles = 500;

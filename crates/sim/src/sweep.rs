@@ -130,8 +130,18 @@ mod tests {
         let sweep: Sweep = "memory_limit=100MiB..200MiB:lin3".parse().unwrap();
         assert_eq!(sweep.values, [104_857_600.0, 157_286_400.0, 209_715_200.0]);
         let mistakes = [
-            "", "gc_percent", "gc_percent=1", "gc_percent=1..2", "gc_percent=1..2:3", "gc_percent=1..2:log1", "gc_percent=0..2:log3",
-            "gc_percent=a..2:log3", "magic=1..2:log3", "gc_percent=1..2:log9999", "gc_percent=1..inf:log3", "share=0.1..2:lin3",
+            "",
+            "gc_percent",
+            "gc_percent=1",
+            "gc_percent=1..2",
+            "gc_percent=1..2:3",
+            "gc_percent=1..2:log1",
+            "gc_percent=0..2:log3",
+            "gc_percent=a..2:log3",
+            "magic=1..2:log3",
+            "gc_percent=1..2:log9999",
+            "gc_percent=1..inf:log3",
+            "share=0.1..2:lin3",
         ];
         for mistake in mistakes {
             assert!(mistake.parse::<Sweep>().is_err(), "{mistake}");

@@ -184,7 +184,7 @@ impl<'h> Marker<'h> {
             while self.ring_len < RING
                 && let Some(gray) = self.stack.pop()
             {
-                prefetch(gray.0);
+                prefetch(gray.0.as_ptr());
                 self.ring[(self.ring_head + self.ring_len) % RING] = Some(gray);
                 self.ring_len += 1;
             }
@@ -319,15 +319,15 @@ unsafe impl Visitor for Marker<'_> {
     }
 }
 
-/// Asks for the memory of an object that will be scanned soon.
+/// Asks for memory that will be needed soon.
 #[inline]
-fn prefetch(cell: NonNull<u8>) {
+pub(crate) fn prefetch(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(loom)))]
     // SAFETY: a prefetch has no effect on anything but the cache, whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(cell.as_ptr().cast());
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
     }
     #[cfg(not(all(target_arch = "x86_64", not(loom))))]
-    let _ = cell;
+    let _ = address;
 }

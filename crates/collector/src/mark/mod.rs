@@ -8,7 +8,7 @@ mod marker;
 mod meter;
 mod queue;
 
-pub(crate) use marker::Drained;
+pub(crate) use marker::{Drained, prefetch};
 pub use marker::Marker;
 pub(crate) use meter::MarkMeter;
 pub use meter::MarkStats;

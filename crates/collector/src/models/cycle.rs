@@ -401,3 +401,62 @@ fn sweeping_and_allocating_share_the_heap() {
         detach(&world.core, &mutator);
     });
 }
+
+/// A cycle marks. A mutator puts `b` back where another one takes it out, and then takes it out itself, behind its last handshake.
+fn two_overwrite_one_pointer(barrier: Barrier) {
+    explore(2, move || {
+        let (world, first) = World::new();
+        let (second, c) = (attach(&world.core), Thing::new());
+        enter(&first, || {
+            let cell = alloc(&first, &c);
+            world.b.store(&first, cell.as_ptr(), Barrier::On);
+        });
+        let number = world.core.driver.request();
+        world.core.advance();
+        assert!(world.core.driver.is(Phase::Mark));
+        let of_second = Arc::clone(&second);
+        let taking = spawn(&world, move |world| {
+            let second = of_second;
+            enter(&second, || {
+                if let Some(b) = world.a.load() {
+                    world.a.store(&second, b.as_ptr(), barrier);
+                }
+            });
+            enter(&second, || {
+                let b = world.a.load()?;
+                world.a.store(&second, null_mut(), barrier);
+                Some(add_root(&second, b))
+            })
+        });
+        let first = spawn(&world, move |world| {
+            enter(&first, || world.a.store(&first, null_mut(), barrier));
+            detach(&world.core, &first);
+        });
+        let driver = spawn(&world, |world| {
+            let _ = world.core.mark_some(1 << 20, &world.core.assists);
+            world.core.advance();
+        });
+        first.join().expect("the first is done");
+        let rooted = taking.join().expect("the second is done");
+        driver.join().expect("the driver is done");
+        finish(&world.core, number);
+        if rooted.is_some() {
+            assert_eq!((world.b.drops(), c.drops()), (0, 0), "what can be reached died");
+        }
+        // Not before: what it shaded in its last scope is in its buffer.
+        detach(&world.core, &second);
+    });
+}
+
+/// Goal: an object that several mutators take out of one place is scanned before marking ends. Method: two of them and a marker.
+#[test]
+fn who_overwrites_shades_before() {
+    two_overwrite_one_pointer(Barrier::On);
+}
+
+/// Goal: the model above can fail. Method: take out first, and shade then.
+#[test]
+#[should_panic(expected = "what can be reached died")]
+fn shading_after_is_too_late() {
+    two_overwrite_one_pointer(Barrier::Late);
+}

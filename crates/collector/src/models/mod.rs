@@ -39,7 +39,7 @@ use loom::{
         Arc,
         atomic::{
             AtomicPtr,
-            Ordering::{Acquire, Release},
+            Ordering::{AcqRel, Acquire, Release},
         },
     },
 };
@@ -115,7 +115,13 @@ impl Thing {
         match barrier {
             // SAFETY: edges of models lead to objects.
             Barrier::On => unsafe { local.store(&self.edge, to) },
-            Barrier::Forgotten => self.edge.store(to, Release),
+            Barrier::Late if local.is_armed() => {
+                if let Some(old) = NonNull::new(self.edge.swap(to, AcqRel)) {
+                    // SAFETY: edges of models lead to objects.
+                    unsafe { local.shade(old) };
+                }
+            }
+            Barrier::Late | Barrier::Forgotten => self.edge.store(to, Release),
         }
     }
 }
@@ -124,6 +130,8 @@ impl Thing {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Barrier {
     On,
+    /// Takes out first, and shades then.
+    Late,
     Forgotten,
 }
 

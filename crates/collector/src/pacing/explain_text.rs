@@ -30,7 +30,7 @@ impl Display for Record {
             }
             Decision::RampUp(RampUp::Off) => f.write_str("ramp-up ended, nothing to repay"),
             Decision::RampUp(RampUp::On { until }) => write!(f, "ramp-up: no goal below {until}"),
-            Decision::RampUp(RampUp::Repay { goal }) => {
+            Decision::RampUp(RampUp::Repay { goal, .. }) => {
                 write!(f, "ramp-up ended; repaid by a cycle to {goal}")
             }
             Decision::Pressure(change) => write!(f, "pressure: {}, was {}", change.to, change.from),

@@ -45,6 +45,8 @@ pub struct IdleInputs {
     pub now: Nanos,
     /// Bytes allocated since the heap was made.
     pub allocated: Bytes,
+    /// Bytes allocated since the last cycle was complete.
+    pub since_end: Bytes,
     /// What the last cycle left alive, without external bytes.
     pub live: Bytes,
     /// Memory that blocks take, free ones that were not given back included.
@@ -113,8 +115,6 @@ pub struct Reducer {
     state: State,
     looked: Nanos,
     allocated: Bytes,
-    /// Allocated when the last cycle was complete, and which it was.
-    at_end: (Bytes, u64),
 }
 
 impl Default for Reducer {
@@ -131,7 +131,6 @@ impl Reducer {
             state: State::Active,
             looked: Nanos::ZERO,
             allocated: Bytes::ZERO,
-            at_end: (Bytes::ZERO, 0),
         }
     }
 
@@ -152,8 +151,8 @@ impl Reducer {
     }
 
     /// Whether a cycle may find something: enough was allocated since the last one.
-    fn is_worth_a_cycle(&self, inputs: &IdleInputs) -> bool {
-        inputs.allocated - self.at_end.0 >= Bytes(inputs.live.0 / 10).max(WORTH_MIN)
+    fn is_worth_a_cycle(inputs: &IdleInputs) -> bool {
+        inputs.since_end >= Bytes(inputs.live.0 / 10).max(WORTH_MIN)
     }
 
     fn finish(&mut self, inputs: &IdleInputs) -> IdleAction {
@@ -163,7 +162,7 @@ impl Reducer {
     }
 
     fn collect_or_finish(&mut self, inputs: &IdleInputs) -> IdleAction {
-        if inputs.percent == GcPercent::Off || !self.is_worth_a_cycle(inputs) {
+        if inputs.percent == GcPercent::Off || !Reducer::is_worth_a_cycle(inputs) {
             return self.finish(inputs);
         }
         self.collect(inputs, 1)
@@ -216,9 +215,6 @@ impl Reducer {
 
 impl IdlePolicy for Reducer {
     fn step(&mut self, inputs: &IdleInputs) -> IdleAnswer {
-        if self.at_end.1 != inputs.cycles {
-            self.at_end = (inputs.allocated, inputs.cycles);
-        }
         let is_forced = inputs.percent != GcPercent::Off && inputs.now - inputs.ended >= FORCED_PERIOD;
         if is_forced && !inputs.is_running {
             return IdleAnswer { action: IdleAction::Collect(Cause::Period), again: inputs.now + LOOK_MIN };
@@ -262,12 +258,14 @@ mod tests {
             for _ in 0..time.0 / Nanos::millis(100).0 {
                 self.inputs.now += Nanos::millis(100);
                 self.inputs.allocated += Bytes(bytes_per_step);
+                self.inputs.since_end += Bytes(bytes_per_step);
                 match reducer.step(&self.inputs).action {
                     IdleAction::None => {}
                     IdleAction::Collect(_) => {
                         self.cycles += 1;
                         self.inputs.cycles += 1;
                         self.inputs.ended = self.inputs.now;
+                        self.inputs.since_end = Bytes::ZERO;
                         self.inputs.live = Bytes(self.truly_live);
                         // Cleanups let go half of the rest.
                         self.truly_live = self.truly_live / 2 + (5 << 20);

@@ -73,6 +73,21 @@ pub struct Plan {
     pub rule: Rule,
 }
 
+/// What the idle automaton is told from time to time.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Look {
+    /// Now.
+    pub now: Nanos,
+    /// Bytes allocated since the heap was made.
+    pub allocated: Bytes,
+    /// Bytes allocated since the last cycle was complete.
+    pub since_end: Bytes,
+    /// Memory that blocks take, free ones that were not given back included.
+    pub held: Bytes,
+    /// Whether a cycle is running.
+    pub is_running: bool,
+}
+
 /// What the begin of a cycle sets.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Start {
@@ -324,12 +339,14 @@ impl Pacer {
         self.is_limiting
     }
 
-    /// Asks the idle automaton. `allocated` are the bytes since the heap was made, `cycles` its complete cycles.
-    pub fn idle(&mut self, now: Nanos, allocated: Bytes, held: Bytes, is_running: bool) -> IdleAnswer {
+    /// Asks the idle automaton.
+    pub fn idle(&mut self, look: &Look) -> IdleAnswer {
+        let Look { now, allocated, since_end, held, is_running } = *look;
         self.now = now;
         let answer = self.parts.idle.step(&IdleInputs {
             now,
             allocated,
+            since_end,
             live: self.live - self.external.held_at_end(),
             held,
             cycles: self.cycle - 1,

@@ -34,8 +34,10 @@ pub enum RampUp {
         /// The bound.
         until: Bytes,
     },
-    /// The goal of the repaying cycle is not below this.
+    /// A cycle begins at once, and its goal is not below this.
     Repay {
+        /// Where it begins.
+        from: Bytes,
         /// The floor.
         goal: Bytes,
     },
@@ -56,7 +58,7 @@ impl RampUp {
     pub fn end(self, live: Bytes, goal: Bytes) -> RampUp {
         match self {
             RampUp::On { .. } if live > goal => {
-                RampUp::Repay { goal: live + Bytes(live.0 / REPAY_PART).max(REPAY_MIN) }
+                RampUp::Repay { from: live, goal: live + Bytes(live.0 / REPAY_PART).max(REPAY_MIN) }
             }
             RampUp::On { .. } => RampUp::Off,
             other => other,
@@ -68,7 +70,15 @@ impl RampUp {
         match self {
             RampUp::Off => Bytes::ZERO,
             RampUp::On { until } => until,
-            RampUp::Repay { goal } => goal,
+            RampUp::Repay { goal, .. } => goal,
+        }
+    }
+
+    /// The latest trigger, given the one that the goal would have.
+    pub fn trigger(self, trigger: Bytes) -> Bytes {
+        match self {
+            RampUp::Repay { from, .. } => trigger.min(from),
+            _ => trigger,
         }
     }
 

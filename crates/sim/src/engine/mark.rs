@@ -202,6 +202,7 @@ impl Simulation {
             live: report.live,
             mark_seconds: duration / SECOND,
             utilization: (assist + background) / (duration * cores).max(1.0),
+            idle_share: idle / (duration * cores).max(1.0),
             assist_share: assist / (self.since.mutator + self.since.assist).max(1.0),
             blocks: Bytes::from_f64(self.state.blocks),
             is_limited: running.is_limited,

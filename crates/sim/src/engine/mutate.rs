@@ -1,17 +1,19 @@
 //! Between two cycles: the program runs until one is due.
 
 use super::{Cores, SECOND, Simulation};
-use mudlark_collector::pacing::{Bytes, Cause, IdleAction};
+use mudlark_collector::pacing::{Bytes, Cause, IdleAction, Look};
 
 /// A piece is at least this long, so that time passes.
 const PIECE_MIN: f64 = 1.0;
+/// Pieces without a cycle, at most: what takes longer is as good as over.
+const PIECES_MAX: u32 = 5_000_000;
 
 impl Simulation {
     /// Lets the program run until a cycle is due, and says why; `None` if the time of the scenario is over.
     pub(super) fn mutate(&mut self) -> Option<Cause> {
         let end = self.scenario.seconds * SECOND;
         let begun = self.state.allocated;
-        loop {
+        for _ in 0..PIECES_MAX {
             if self.state.now >= end {
                 return None;
             }
@@ -23,10 +25,10 @@ impl Simulation {
             if live + Bytes(1) >= trigger && self.state.allocated > begun {
                 return Some(Cause::Trigger);
             }
-            if self.state.now >= self.state.idle_again {
-                if let Some(cause) = self.ask_idle() {
-                    return Some(cause);
-                }
+            if self.state.now >= self.state.idle_again
+                && let Some(cause) = self.ask_idle()
+            {
+                return Some(cause);
             }
             let threads = self.threads();
             let way = if trigger == Bytes::MAX { f64::INFINITY } else { (trigger - live).as_f64() };
@@ -40,6 +42,7 @@ impl Simulation {
             self.pass(piece.max(PIECE_MIN), Cores { mutators: threads, ..Cores::default() });
             self.scavenge();
         }
+        None
     }
 
     /// Cores that the program wants and gets.
@@ -57,9 +60,13 @@ impl Simulation {
     }
 
     fn ask_idle(&mut self) -> Option<Cause> {
-        let now = self.now();
-        let allocated = Bytes::from_f64(self.state.allocated);
-        let answer = self.pacer.idle(now, allocated, Bytes::from_f64(self.state.blocks), false);
+        let answer = self.pacer.idle(&Look {
+            now: self.now(),
+            allocated: Bytes::from_f64(self.state.allocated),
+            since_end: Bytes::from_f64(self.since.allocated),
+            held: Bytes::from_f64(self.state.blocks),
+            is_running: false,
+        });
         self.state.idle_again = answer.again.as_f64();
         match answer.action {
             IdleAction::None => None,

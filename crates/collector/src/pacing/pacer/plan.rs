@@ -57,7 +57,7 @@ impl Pacer {
         let inputs = TriggerInputs { live: self.live, goal, least, expected: self.work.total() };
         let answer = self.parts.runway.trigger(&inputs);
         let (trigger, rejection) = match guard::trigger(answer.trigger, goal) {
-            Ok(trigger) => (trigger.max(least.min(goal)), None),
+            Ok(trigger) => (self.ramp_up.trigger(trigger).max(least), None),
             Err(rejection) => (self.kept.trigger.max(self.live).min(goal), Some(rejection)),
         };
         Evaluation { plan: Plan { trigger, goal, rule }, limit_goal, answer, rejection }
@@ -80,12 +80,16 @@ impl Pacer {
         if self.sweep_least > goal {
             (goal, rule) = (self.sweep_least, Rule::Sweeping);
         }
-        if let Some(triggered) = self.triggered {
-            if goal < triggered + RUNWAY_MIN {
-                (goal, rule) = (triggered + RUNWAY_MIN, Rule::Running);
-            }
+        if let Some(triggered) = self.triggered
+            && goal < triggered + RUNWAY_MIN
+        {
+            (goal, rule) = (triggered + RUNWAY_MIN, Rule::Running);
         }
-        GoalNow { goal, rule, least: self.sweep_least, limit_goal }
+        if goal > limit_goal {
+            // A floor may lie beyond the limit, which wins.
+            (goal, rule) = (limit_goal, Rule::MemoryLimit);
+        }
+        GoalNow { goal, rule, least: self.sweep_least.min(goal), limit_goal }
     }
 
     /// What an allocated byte owes on the way to `goal`; a record whenever another formula rules.
