@@ -19,6 +19,10 @@ pub(crate) struct Accounts {
     black: AtomicU64,
     /// Bytes marked by markers since the cycle began.
     marked: AtomicU64,
+    /// Objects marked by markers since the cycle began.
+    marked_objects: AtomicU64,
+    /// Objects that each of the last two cycles marked, plus one; zero where there was none.
+    last_objects: [AtomicU64; 2],
     /// Bytes marked by background threads that no allocation was charged against yet.
     credit: AtomicU64,
     /// `allocated` minus this is the live estimate.
@@ -49,8 +53,9 @@ impl Accounts {
         self.objects.fetch_add(objects, Relaxed);
     }
 
-    pub(crate) fn note_marked(&self, bytes: u64) {
+    pub(crate) fn note_marked(&self, bytes: u64, objects: u64) {
         self.marked.fetch_add(bytes, Relaxed);
+        self.marked_objects.fetch_add(objects, Relaxed);
     }
 
     /// Work that nobody was charged for: assists need not do it again.
@@ -69,11 +74,16 @@ impl Accounts {
         self.credit.store(0, Relaxed);
         self.black.store(0, Relaxed);
         self.marked.store(0, Relaxed);
+        self.marked_objects.store(0, Relaxed);
     }
 
     /// At the flip: what was neither marked nor born black is dead. Returns the live bytes.
     pub(crate) fn finish_cycle(&self) -> u64 {
-        let live = self.marked.load(Relaxed) + self.black.load(Relaxed);
+        let marked = self.marked.load(Relaxed);
+        let [last, before] = &self.last_objects;
+        before.store(last.load(Relaxed), Relaxed);
+        last.store(self.marked_objects.load(Relaxed) + 1, Relaxed);
+        let live = marked + self.black.load(Relaxed);
         self.dead.store(self.allocated.load(Relaxed).saturating_sub(live), Relaxed);
         live
     }
@@ -81,6 +91,13 @@ impl Accounts {
     /// Bytes marked by markers in this cycle so far.
     pub(crate) fn marked(&self) -> u64 {
         self.marked.load(Relaxed)
+    }
+
+    /// The most objects that one of the last two cycles marked: what the next one is expected to. `None` before the second.
+    pub(crate) fn expected_objects(&self) -> Option<u64> {
+        let [last, before] = &self.last_objects;
+        let (last, before) = (last.load(Relaxed).checked_sub(1)?, before.load(Relaxed).checked_sub(1)?);
+        Some(last.max(before))
     }
 
     /// Bytes believed to be live.

@@ -202,12 +202,16 @@ impl Local {
     /// What an allocation owes the cycle: begin one, or mark a little.
     fn pay(&self, mutator: &Mutator, bytes: usize) {
         let core = self.core();
+        if core.driver.take_owed_wake() {
+            core.queue.kick();
+        }
         if core.driver.is_marking() {
             self.assist(bytes);
         } else if core.is_triggered() {
             mutator.poll_at_exit();
-            if core.background.has_threads() && core.driver.is(Phase::Idle) && core.background.ask() {
-                core.queue.kick();
+            let wakes = core.background.has_threads() && !core.expects_brief_cycle();
+            if wakes && core.driver.is(Phase::Idle) && core.background.ask() {
+                core.queue.driver.ring();
             }
             if core.is_behind() {
                 // The goal is past, and the cycle not over or not even begun.

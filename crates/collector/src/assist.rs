@@ -32,8 +32,9 @@ impl Local {
         }
         self.debt().set(0);
         let begun = Instant::now();
-        if core.mark_some(owed, &core.assists).is_none() {
-            // Nothing is left to mark here: perhaps it was the last, and the background thread that looks has no core now.
+        let _ = core.mark_some(owed, &core.assists);
+        if core.queue.drained().is_some() {
+            // It was the last, and the background thread that looks may have no core now.
             core.advance();
         }
         core.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Relaxed);

@@ -144,8 +144,8 @@ fn drive(core: &Core) {
     let mut naps = 0;
     work_until_shutdown(core, || {
         core.background.is_asked.swap(false, Ordering::AcqRel);
-        // Read before the look around: a kick in between is not missed.
-        let seen = core.queue.kicks();
+        // Read before the look around: a ring in between is not missed.
+        let seen = core.queue.driver.rings();
         if core.step(meter) {
             naps = 0;
             return Next::GoOn;
@@ -158,7 +158,7 @@ fn drive(core: &Core) {
             naps += 1;
             Some((NAP_MIN * naps).min(NAP_MAX))
         };
-        Next::Wait(Wait::ForKick { seen, limit })
+        Next::Wait(Wait::ForBell { seen, limit })
     });
 }
 
@@ -181,7 +181,7 @@ enum Next {
 }
 
 enum Wait {
-    ForKick { seen: u64, limit: Option<Duration> },
+    ForBell { seen: u64, limit: Option<Duration> },
     ForWork { seen: u64 },
 }
 
@@ -197,7 +197,7 @@ fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
             return;
         }
         match wait {
-            Wait::ForKick { seen, limit } => core.queue.wait_for_kick(seen, limit),
+            Wait::ForBell { seen, limit } => core.queue.driver.wait(seen, limit),
             Wait::ForWork { seen } => core.queue.wait_for_work(seen),
         }
     }

@@ -62,6 +62,7 @@ impl Local {
     /// buffer that nobody waits for. So the object is shaded while it can still be found here, and taken out by a
     /// compare-and-swap: each of two mutators that overwrite has shaded what it replaces.
     #[cold]
+    #[inline(never)]
     unsafe fn overwrite_armed(&self, word: &AtomicPtr<u8>, new: *mut u8) -> *mut u8 {
         // ORDERING: Acquire pairs with the Release of whoever stored: the old object's mark is looked at.
         let mut old = word.load(Ordering::Acquire);

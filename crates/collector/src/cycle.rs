@@ -86,6 +86,8 @@ pub(crate) struct Driver {
     state: Mutex<State>,
     /// Somebody wants the machine looked at (C3).
     kick: AtomicBool,
+    /// Background threads have work and were not woken: a hint, for they look by themselves.
+    owes_wake: AtomicBool,
     /// A copy of the phase, for hints.
     phase: AtomicU8,
     /// A tracer panicked.
@@ -120,6 +122,7 @@ impl Default for Driver {
         Driver {
             state: Mutex::new(state),
             kick: AtomicBool::new(false),
+            owes_wake: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Idle as u8),
             abort: AtomicBool::new(false),
             scavenge_due: AtomicBool::new(false),
@@ -209,12 +212,27 @@ impl Driver {
     fn enter(&self, core: &Core, state: &mut State, phase: Phase) {
         state.phase = phase;
         self.phase.store(phase as u8, Ordering::Relaxed);
-        if state.wakes && matches!(phase, Phase::Mark | Phase::Clear | Phase::Sweep) {
-            core.queue.kick();
+        if matches!(phase, Phase::Mark | Phase::Weak | Phase::Clear | Phase::Sweep) {
+            self.call_background(core, state);
         }
         drop(self.waiting.lock());
         self.changed.notify_all();
         core.zealot.at_edge();
+    }
+
+    /// There is work for background threads. They are woken, or, by a mutator at a safepoint, by its next allocation.
+    fn call_background(&self, core: &Core, state: &State) {
+        if state.wakes {
+            core.queue.kick();
+        } else {
+            self.owes_wake.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody at a safepoint left waking the background threads to the next allocation, which is the caller's.
+    #[inline]
+    pub(crate) fn take_owed_wake(&self) -> bool {
+        self.owes_wake.load(Ordering::Relaxed) && self.owes_wake.swap(false, Ordering::Relaxed)
     }
 
     /// The next handshake, when everybody passed this one.
@@ -244,9 +262,13 @@ impl Driver {
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
         fence(Ordering::SeqCst);
-        // In this order: the background thread that the gate wakes, or that misses its opening, sees that a cycle is under way.
+        core.queue.open();
         self.enter(core, state, Phase::Arm);
-        core.queue.open(!core.plants(Bug::SilentGate));
+        // In this order: the background thread that is woken, or that misses the bell, sees that a cycle is under way, and looks by
+        // itself until its end.
+        if !core.plants(Bug::SilentGate) {
+            self.call_background(core, state);
+        }
         core.begin_handshake(Handshake::Arm);
         true
     }
@@ -390,9 +412,7 @@ impl Driver {
     fn complete(&self, core: &Core, state: &mut State) -> bool {
         self.counts.lock().finished += 1;
         self.scavenge_due.store(true, Ordering::Relaxed);
-        if state.wakes {
-            core.queue.kick();
-        }
+        self.call_background(core, state);
         self.end(core, state);
         true
     }

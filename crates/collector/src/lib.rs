@@ -33,6 +33,7 @@ mod alloc_slow;
 mod assist;
 mod background;
 mod barrier;
+mod bell;
 mod cgroup;
 mod cycle;
 mod descriptor;

@@ -61,6 +61,7 @@ mod external;
 mod goal;
 mod guard;
 mod idle;
+mod knobs;
 pub mod legacy;
 mod limit;
 mod limiter;
@@ -94,15 +95,16 @@ pub use idle::{
     CYCLES_MAX, FORCED_PERIOD, IDLE_TIMEOUT, IdleAction, IdleAnswer, IdleInputs, IdlePolicy, NeverIdle,
     QUIET_RATE, Reducer,
 };
+pub use knobs::Knobs;
 pub use limit::MemoryLimit;
 pub use limiter::{LeakyBucket, Limiter, Unlimited, Window};
-pub use pacer::{Gauges, Knobs, Look, Pacer, Plan, Start};
+pub use pacer::{Gauges, Pacer, Plan, Start};
 pub use parts::Parts;
 pub use percent::{GcPercent, ParseGcPercentError};
 pub use pressure::{Pressure, PressureChange, PressureLevel, effective_gc_percent};
 pub use ramp_up::{RampBound, RampUp};
 pub use rates::Rates;
-pub use records::{Cause, CycleBegin, CycleReport, Memory, Progress, Work};
+pub use records::{Cause, CycleBegin, CycleReport, Look, Memory, Progress, Work};
 pub use runway::{Bound, ConsMark, HISTORY, Pass, RunwayPolicy, TriggerAnswer, TriggerInputs};
 pub use scavenging::{Pace, ScavengeAnswer, ScavengeInputs, ScavengePolicy, Scavenger};
 pub use square_root::SquareRoot;

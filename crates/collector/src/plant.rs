@@ -49,7 +49,7 @@ pub(crate) enum Bug {
     LiveSwept,
     /// A mutator is served although it is in a scope.
     ServedInScope,
-    /// The gate's opening does not wake the thread that drives.
+    /// A cycle's begin does not wake the thread that drives.
     SilentGate,
     /// A heap's end wakes none of its threads.
     SilentEnd,

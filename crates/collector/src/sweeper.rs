@@ -78,7 +78,7 @@ impl Core {
     /// After something was swept: if it was the last, whoever waits for the end has it now.
     pub(crate) fn note_swept(&self) {
         if self.arena.unswept_blocks() == 0 {
-            self.queue.kick();
+            self.queue.driver.ring();
         }
     }
 

@@ -17,8 +17,10 @@ use std::{
 /// Bytes marked between two looks at the cycle.
 pub(crate) const MARK_BUDGET: u64 = 4 << 20;
 const SWEEP_BUDGET: usize = 64;
-/// The same at safepoints of heaps without background threads.
+/// The same at safepoints, of heaps without background threads and of those in which there is little to mark.
 const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
+/// A cycle that is expected to mark no more is marked at the safepoint that begins it: some ten microseconds.
+const BRIEF_MARK_OBJECTS: u64 = 2048;
 /// Blocks swept there, or in an allocation of a heap that is behind its goal.
 pub(crate) const SWEEP_BUDGET_SAFEPOINT: usize = 16;
 /// How long a starving mutator waits for others to leave their scopes before it goes on (and fails, perhaps).
@@ -83,10 +85,16 @@ impl Core {
     /// What a mutator does for the cycle at a safepoint that it looks at it.
     pub(crate) fn poll(&self) {
         self.advance();
-        if !self.background.has_threads() {
-            let _ = self.work(MARK_BUDGET_SAFEPOINT, SWEEP_BUDGET_SAFEPOINT, &self.assists);
+        if !self.background.has_threads() || self.driver.is_marking() && self.expects_brief_cycle() {
+            let sweep_blocks = if self.background.has_threads() { 0 } else { SWEEP_BUDGET_SAFEPOINT };
+            let _ = self.work(MARK_BUDGET_SAFEPOINT, sweep_blocks, &self.assists);
             self.driver.run(self, Progress::Any);
         }
+    }
+
+    /// Whether the next cycle, or the one under way, is expected to mark so little that waking a thread would take longer.
+    pub(crate) fn expects_brief_cycle(&self) -> bool {
+        self.accounts.expected_objects().is_some_and(|objects| objects <= BRIEF_MARK_OBJECTS)
     }
 
     /// Runs a complete cycle that begins after this call, and waits for its end, sweep included.

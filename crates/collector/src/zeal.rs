@@ -71,7 +71,7 @@ impl Core {
             self.driver.request();
             mutator.poll_at_exit();
             if self.background.has_threads() && self.background.ask() {
-                self.queue.kick();
+                self.queue.driver.ring();
             }
         }
     }

@@ -13,7 +13,7 @@
 //!
 //! What it leaves out: single objects and size classes, so fragmentation; the caches of the machine; pauses, which this
 //! collector has not; single threads, of which one may allocate more than another; sweeping, which is free and done as
-//! soon as marking is. Time goes in pieces in which rates are constant: at most half of the resolution of the streams.
+//! soon as marking is. Time goes in pieces in which rates are constant: a piece ends where a stream changes.
 
 mod mark;
 mod mutate;
@@ -22,10 +22,13 @@ use crate::{
     metrics::{CycleRow, Spent, Summary, Totals},
     scenario::Scenario,
 };
-use mudlark_collector::pacing::{Bytes, CpuNanos, Memory, Nanos, Pacer, Parts, Survival, Window};
+use mudlark_collector::pacing::{Bytes, CpuNanos, Memory, Nanos, Pace, Pacer, Parts, Survival, Window};
 
 /// Nanoseconds of a second.
 pub(crate) const SECOND: f64 = 1e9;
+
+/// Streams are asked so many nanoseconds ahead, so that rounding does not hide a change.
+const AHEAD: f64 = 10.0;
 
 /// A simulation that goes on cycle by cycle.
 #[derive(Debug)]
@@ -36,9 +39,6 @@ pub struct Simulation {
     state: State,
     since: SinceEnd,
     totals: Totals,
-    /// Half of the resolution of the streams over mutators' time and over the clock, in nanoseconds.
-    mutator_piece: f64,
-    clock_piece: f64,
 }
 
 /// Heap and program now. Bytes and nanoseconds as fractions.
@@ -58,6 +58,9 @@ struct State {
     scavenge_spent: f64,
     next_big: f64,
     is_ramping: bool,
+    /// Where the next stream changes, in mutators' time and on the clock.
+    mutator_change: f64,
+    clock_change: f64,
 }
 
 /// Sums since the last cycle ended, for its report and its row.
@@ -99,9 +102,6 @@ impl Simulation {
     pub fn with_parts(scenario: Scenario, parts: Parts) -> Simulation {
         let mut pacer = Pacer::with_parts(scenario.knobs, parts);
         let program = &scenario.program;
-        let over_mutators =
-            [&program.alloc_rate, &program.live, &program.scannable, &program.stacks, &program.external_rate];
-        let finest = over_mutators.iter().map(|stream| stream.resolution()).fold(f64::INFINITY, f64::min);
         let next_big = program.big_objects.map_or(f64::INFINITY, |big| big.every * SECOND);
         let mut state = State { next_big, ..State::default() };
         if let Some(ramp_up) = scenario.ramp_up {
@@ -109,8 +109,6 @@ impl Simulation {
             state.is_ramping = true;
         }
         Simulation {
-            mutator_piece: (finest / 2.0).max(1e-5) * SECOND,
-            clock_piece: (program.threads.resolution() / 2.0).max(1e-5) * SECOND,
             totals: Totals::new(scenario.knobs.cores),
             scenario,
             pacer,
@@ -179,6 +177,40 @@ impl Simulation {
         Bytes::from_f64(self.state.heap) + self.pacer.external().counted()
     }
 
+    /// Mutators' time in seconds, just behind a change that it has come to.
+    fn mutator_seconds(&self) -> f64 {
+        (self.state.mutator + AHEAD) / SECOND
+    }
+
+    /// The clock, likewise.
+    fn clock_seconds(&self) -> f64 {
+        (self.state.now + AHEAD) / SECOND
+    }
+
+    /// The longest piece in which no stream changes, with mutators on so many cores.
+    #[inline]
+    fn steady_piece(&mut self, mutators: f64) -> f64 {
+        let program = &self.scenario.program;
+        if self.state.mutator + AHEAD >= self.state.mutator_change {
+            let at = self.mutator_seconds();
+            let streams = [
+                &program.alloc_rate,
+                &program.live,
+                &program.scannable,
+                &program.stacks,
+                &program.scan_rate,
+                &program.external_rate,
+            ];
+            let next = streams.iter().map(|stream| stream.next_change(at)).fold(f64::INFINITY, f64::min);
+            self.state.mutator_change = next * SECOND;
+        }
+        if self.state.now + AHEAD >= self.state.clock_change {
+            self.state.clock_change = program.threads.next_change(self.clock_seconds()) * SECOND;
+        }
+        let by_mutators = (self.state.mutator_change - self.state.mutator) / mutators.max(1e-9);
+        by_mutators.min(self.state.clock_change - self.state.now)
+    }
+
     /// Lets time pass.
     fn pass(&mut self, nanos: f64, cores: Cores) {
         let Cores { mutators, assists, background, idle } = cores;
@@ -202,9 +234,9 @@ impl Simulation {
     /// Mutators run for some CPU time.
     fn allocate(&mut self, cpu: f64) {
         let program = &self.scenario.program;
-        let middle = (self.state.mutator + cpu / 2.0) / SECOND;
-        let bytes = program.alloc_rate.at(middle).max(0.0) * cpu / SECOND;
-        let external = program.external_rate.at(middle).max(0.0) * cpu / SECOND;
+        let begin = self.mutator_seconds();
+        let bytes = program.alloc_rate.at(begin).max(0.0) * cpu / SECOND;
+        let external = program.external_rate.at(begin).max(0.0) * cpu / SECOND;
         self.state.mutator += cpu;
         let mut big = 0.0;
         if let Some(objects) = program.big_objects {
@@ -235,7 +267,10 @@ impl Simulation {
         let spent = CpuNanos::from_f64(self.state.scavenge_spent);
         let answer = self.pacer.scavenge(now, &memory, spent);
         self.state.scavenge_spent = 0.0;
-        self.state.scavenge_again = answer.not_before.as_f64();
+        // Without a limit, nothing more is to be given back before the next goal is set.
+        let is_done =
+            answer.pace == Pace::Rest && now >= answer.not_before && !self.scenario.knobs.limit.is_on();
+        self.state.scavenge_again = if is_done { f64::INFINITY } else { answer.not_before.as_f64() };
         self.release(answer.release.as_f64());
     }
 

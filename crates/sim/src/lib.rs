@@ -31,8 +31,8 @@
 //! let steady = scenarios::named("steady", 0).unwrap();
 //! let mut simulation = Simulation::with_parts(steady, Parts::on(8).with_goal(Room));
 //! let summary = simulation.run(|_, _| {});
-//! assert!((summary.goal_ratio_mean - 1.0).abs() < 0.01);
-//! assert!(summary.heap_peak < 130e6);
+//! assert!((0.95..=1.05).contains(&summary.goal_ratio_mean));
+//! assert!(summary.heap_peak < 140e6);
 //! ```
 
 pub mod engine;

@@ -21,8 +21,9 @@ pub use json::{InputError, cycles_to_json};
 const PERIOD_NANOS: f64 = 500_000.0;
 /// Bytes of a period at a rate of one.
 const PER_PERIOD: f64 = 512.0;
-/// More periods than this in a whole run are a mistake of its input.
-const PERIODS_MAX: u64 = 20_000_000;
+/// More periods than this in a cycle, or in all of them, are a mistake of the input.
+const PERIODS_MAX: u64 = 1_000_000;
+const PERIODS_MAX_ALL: u64 = 50 * PERIODS_MAX;
 /// What the first cycle finds live.
 const FIRST_LIVE: f64 = (256 << 10) as f64;
 
@@ -76,7 +77,7 @@ pub struct ReferenceCycle {
 /// A cycle that does not end: scanning cannot keep up with what is live.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "cannot finish cycle {cycle}: after {PERIODS_MAX} periods of 500 us there is still work; raise `scan_rate`, or lower `growth_rate`"
+    "cannot finish cycle {cycle}: there is still work after a million periods of 500 us, or fifty million in all; raise `scan_rate`, or lower `growth_rate`"
 )]
 pub struct EndlessCycle {
     /// Its number.
@@ -168,14 +169,16 @@ impl ReferenceHeap {
             _ => ((self.marked - self.black).as_f64() * given.growth_rate) as u64,
         };
         let mut running = self.begin(given, trigger, marks);
+        let mut periods = 0;
         while running.left.total() > ScanWork::ZERO {
-            if self.periods == PERIODS_MAX {
+            periods += 1;
+            if periods > PERIODS_MAX || self.periods + periods > PERIODS_MAX_ALL {
                 return Err(EndlessCycle { cycle: self.number });
             }
-            self.periods += 1;
             self.period(&mut running, given);
         }
-        let goal = self.pacer.plan(&self.memory).goal;
+        self.periods += periods;
+        let goal = self.pacer.goal(&self.memory);
         let time = running.duration.on(self.cores).as_f64();
         let utilization = running.assist_cpu.as_f64() / time + BACKGROUND_SHARE;
         self.end(&running, Bytes(marks));

@@ -130,9 +130,14 @@ impl Stream {
         }
     }
 
-    /// The shortest time in which the value changes much; infinite if it never does.
-    pub fn resolution(&self) -> f64 {
-        self.0.resolution()
+    /// The time after this one until which the value may be taken for constant; infinite if it never changes again.
+    ///
+    /// Jumps are hit exactly; ramps and sines go in steps of a 64th of the ramp and a 32nd of the period.
+    pub fn next_change(&self, time: f64) -> f64 {
+        match self.0 {
+            Shape::Constant(_) => f64::INFINITY,
+            ref shape => shape.next_change(time),
+        }
     }
 }
 
@@ -167,26 +172,39 @@ impl Shape {
         }
     }
 
-    fn resolution(&self) -> f64 {
+    fn next_change(&self, time: f64) -> f64 {
+        let first_after = |times: &[f64]| {
+            times.iter().copied().filter(|&change| change > time).fold(f64::INFINITY, f64::min)
+        };
         match self {
             Shape::Constant(_) => f64::INFINITY,
-            Shape::Ramp { over, .. } => over / 16.0,
-            Shape::Step { at, .. } => at.max(1e-3) / 16.0,
-            Shape::Oscillate { period, .. } => period / 8.0,
-            Shape::Random { every, .. } => *every,
-            Shape::Burst { every, duty, .. } => every * duty.min(1.0 - duty).max(0.01),
-            Shape::Phase { each, .. } => *each,
-            Shape::Jump { at, lasts, .. } => lasts.min(at.max(1e-3) / 16.0),
-            Shape::Sum(both) | Shape::Min(both) | Shape::Max(both) | Shape::Product(both) => {
-                both.0.resolution().min(both.1.resolution())
+            Shape::Ramp { over, .. } => first_after(&[next_multiple(time, over / 64.0).min(*over)]),
+            Shape::Step { at, .. } => first_after(&[*at]),
+            Shape::Oscillate { period, .. } => next_multiple(time, period / 32.0),
+            Shape::Random { every, .. } => next_multiple(time, *every),
+            Shape::Burst { every, duty, .. } => {
+                let next = next_multiple(time, *every);
+                first_after(&[next - every + every * duty, next])
             }
-            Shape::Delay(inner, by) => inner.resolution().min(by.max(1e-3) / 16.0),
+            Shape::Phase { each, .. } => next_multiple(time, *each),
+            Shape::Jump { at, lasts, .. } => first_after(&[*at, at + lasts]),
+            Shape::Sum(both) | Shape::Min(both) | Shape::Max(both) | Shape::Product(both) => {
+                both.0.next_change(time).min(both.1.next_change(time))
+            }
+            Shape::Delay(_, by) if time < *by => *by,
+            Shape::Delay(inner, by) => inner.next_change(time - by) + by,
             Shape::Scale(inner, _)
             | Shape::Offset(inner, _)
             | Shape::Quantize(inner, _)
-            | Shape::Limit(inner, ..) => inner.resolution(),
+            | Shape::Limit(inner, ..) => inner.next_change(time),
         }
     }
+}
+
+/// The first multiple of a step after a time.
+fn next_multiple(time: f64, step: f64) -> f64 {
+    let next = ((time / step).floor() + 1.0) * step;
+    if next > time { next } else { next + step }
 }
 
 /// What stands behind the point.
@@ -239,6 +257,36 @@ mod tests {
         assert_eq!(values(&ramp().min(five()), [0.0, 3.0, 5.0, 9.0]), [0.0, 3.0, 5.0, 5.0]);
         assert_eq!(values(&ramp().max(five()), [0.0, 3.0, 5.0, 9.0]), [5.0, 5.0, 5.0, 9.0]);
         assert_eq!(values(&ramp().sum(five()), [0.0, 3.0, 5.0, 9.0]), [5.0, 8.0, 10.0, 14.0]);
+    }
+
+    /// Goal: between two changes nothing changes. Method: values on both sides of each change, and between them.
+    #[test]
+    fn changes_are_where_they_are_said() {
+        let streams = [
+            Stream::burst(1.0, 5.0, 0.7, 0.3),
+            Stream::phase(&[1.0, 2.0, 3.0], 0.31),
+            Stream::random(1.0, 0.13, 7),
+            Stream::step(1.0, 2.0, 3.0).sum(Stream::jump(0.0, 9.0, 2.5, 0.01)).delay(1.0),
+            Stream::constant(3.0).jitter(0.5, 0.11, 1).limit(2.8, 3.2).scale(2.0).offset(1.0),
+        ];
+        for stream in streams {
+            let (mut time, mut changes) = (0.0, 0);
+            while time < 20.0 {
+                let next = stream.next_change(time).min(20.0);
+                assert!(next > time);
+                // What is shorter is rounding.
+                let is_stretch = next - time > 1e-9;
+                let at = |part: f64| stream.at(time + (next - time) * part);
+                assert!(
+                    !is_stretch || (at(0.01) == at(0.5) && at(0.5) == at(0.99)),
+                    "{stream:?} from {time} to {next}"
+                );
+                (time, changes) = (next, changes + 1);
+            }
+            assert!(changes >= 4, "{stream:?}");
+        }
+        assert_eq!(Stream::ramp(0.0, 1.0, 2.0).next_change(2.0), f64::INFINITY);
+        assert_eq!(Stream::constant(1.0).scale(2.0).next_change(0.0), f64::INFINITY);
     }
 
     /// Goal: the sine is one. Method: against that of the standard library.

@@ -1,7 +1,9 @@
 //! Promises: failures that other pacers had, and this one must not have. Each test names the failure; the scenario is a
 //! standing one, so `mudlark sim` shows what the test sees.
 
-use mudlark_collector::pacing::{Bytes, Decision, FixedHeap, GcPercent, IDLE_TIMEOUT, Parts, SquareRoot, TargetShare};
+use mudlark_collector::pacing::{
+    Bytes, Decision, FixedHeap, GcPercent, IDLE_TIMEOUT, Parts, SquareRoot, TargetShare,
+};
 use mudlark_sim::{
     engine::Simulation,
     metrics::{CycleRow, Summary},
@@ -89,7 +91,8 @@ fn the_estimate_follows_a_change_of_phase() {
         let threads = 8.0;
         let (rows, _) = run(scenario);
         // The change is somewhere between two cycles, and collections took some of the time.
-        let changed = rows.iter().position(|row| row.seconds * threads > at * 1.02).expect("the change is in the run");
+        let changed =
+            rows.iter().position(|row| row.seconds * threads > at * 1.02).expect("the change is in the run");
         assert!(rows.len() > changed + 10, "{name}");
         for row in &rows[changed + 2..] {
             assert!((0.95..=1.05).contains(&row.goal_ratio()), "{name}: {row:?}");
@@ -251,7 +254,8 @@ fn knobs_are_not_inert() {
     sweep(rates.to_vec(), "exchange rate");
     let shares = [0.2, 0.1, 0.05, 0.025].map(|share| parts(Parts::on(8).with_goal(TargetShare::new(share))));
     sweep(shares.to_vec(), "share");
-    let sizes = [50, 100, 200, 400].map(|mib| parts(Parts::on(8).with_goal(FixedHeap { size: Bytes::mib(mib) })));
+    let sizes =
+        [50, 100, 200, 400].map(|mib| parts(Parts::on(8).with_goal(FixedHeap { size: Bytes::mib(mib) })));
     sweep(sizes.to_vec(), "fixed heap");
 }
 
@@ -266,7 +270,10 @@ fn a_cold_start_is_bounded() {
         let GcPercent::Percent(number) = percent else { panic!("these have one") };
         let least = Bytes::mib(4).scaled(number.into(), 100);
         let first = rows[0];
-        assert!((first.trigger.as_f64() / (least.as_f64() / 64.0 * 61.0) - 1.0).abs() < 1e-3, "{name}: {first:?}");
+        assert!(
+            (first.trigger.as_f64() / (least.as_f64() / 64.0 * 61.0) - 1.0).abs() < 1e-3,
+            "{name}: {first:?}"
+        );
         assert!(rows[..5].iter().all(|row| row.peak <= row.hard_goal(percent)), "{name}");
     }
 }
@@ -291,7 +298,8 @@ fn nothing_is_divided_by_nothing() {
         || Parts::on(8).with_goal(SquareRoot::new(0.3)),
         || Parts::on(8).with_goal(TargetShare::new(0.05)),
     ];
-    for (change, parts) in changes.iter().flat_map(|change| policies.iter().map(move |parts| (change, parts))) {
+    for (change, parts) in changes.iter().flat_map(|change| policies.iter().map(move |parts| (change, parts)))
+    {
         let mut scenario = scenario("steady");
         (scenario.cycles, scenario.seconds) = (10, 300.0);
         change(&mut scenario);

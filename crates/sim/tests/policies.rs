@@ -1,8 +1,9 @@
 //! Promises to those who write policies: what makes sense is followed, what does not is refused and recorded.
 
 use mudlark_collector::pacing::{
-    AssistAnswer, AssistInputs, AssistPolicy, Bytes, ConsMark, Decision, Formula, GoalAnswer, GoalInputs, GoalPolicy,
-    Pacer, Parts, Plan, Rejection, Rule, RunwayPolicy, Stretch, Target, TriggerAnswer, TriggerInputs,
+    AssistAnswer, AssistInputs, AssistPolicy, Bytes, ConsMark, Decision, Formula, GoalAnswer, GoalInputs,
+    GoalPolicy, Pacer, Parts, Plan, Rejection, Rule, RunwayPolicy, Stretch, Target, TriggerAnswer,
+    TriggerInputs,
 };
 use mudlark_sim::{engine::Simulation, metrics::Summary, scenario::Scenario, scenarios};
 

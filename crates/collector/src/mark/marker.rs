@@ -103,11 +103,12 @@ impl<'h> Marker<'h> {
     fn note(&mut self) {
         self.tell_weak();
         let bytes = mem::take(&mut self.bytes);
-        self.noted.objects += mem::take(&mut self.objects);
+        let objects = mem::take(&mut self.objects);
+        self.noted.objects += objects;
         if bytes > 0 {
             self.work += bytes;
             self.noted.bytes += bytes;
-            self.core.accounts.note_marked(bytes);
+            self.core.accounts.note_marked(bytes, objects);
         }
     }
 

@@ -8,8 +8,8 @@ mod marker;
 mod meter;
 mod queue;
 
-pub(crate) use marker::{Drained, prefetch};
 pub use marker::Marker;
+pub(crate) use marker::{Drained, prefetch};
 pub(crate) use meter::MarkMeter;
 pub use meter::MarkStats;
 pub(crate) use queue::{Gray, MarkQueue, Span, WeakGate, Work};

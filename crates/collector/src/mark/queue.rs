@@ -7,8 +7,9 @@
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
+use crate::bell::Bell;
 use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
-use std::{mem, ops::Range, ptr::NonNull, time::Duration};
+use std::{mem, ops::Range, ptr::NonNull};
 
 /// A gray object: marked, not scanned.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +79,6 @@ struct Inner {
     /// Empty vectors to use again.
     spare: Vec<Vec<Gray>>,
     kicks: u64,
-    /// The driver waits for more kicks than these.
-    driver_waits_since: Option<u64>,
 }
 
 impl Inner {
@@ -128,8 +127,8 @@ impl Inner {
 #[derive(Debug, Default)]
 pub(crate) struct MarkQueue {
     inner: Mutex<Inner>,
-    /// The background thread that drives cycles waits here for a kick.
-    wake_driver: Condvar,
+    /// Wakes the background thread that drives cycles.
+    pub(crate) driver: Bell,
     /// The others wait here for work, or for a kick.
     wake_helpers: Condvar,
     /// Those others, as far as they wait.
@@ -139,15 +138,11 @@ pub(crate) struct MarkQueue {
 }
 
 impl MarkQueue {
-    /// Admits gray objects: a cycle begins. It `wakes` the driver, but for a planted bug.
-    pub(crate) fn open(&self, wakes: bool) {
+    /// Admits gray objects: a cycle begins.
+    pub(crate) fn open(&self) {
         let mut inner = self.inner.lock();
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
-        // The driver may be about to sleep until somebody kicks; it wakes now, and looks by itself until the cycle ends.
-        if wakes {
-            self.kick_driver(&mut inner);
-        }
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
@@ -328,7 +323,7 @@ impl MarkQueue {
     }
 
     fn note_chunks(&self, inner: &MutexGuard<'_, Inner>) {
-        self.dry.store(inner.chunks.is_empty(), Relaxed);
+        self.dry.store(inner.is_empty(), Relaxed);
     }
 
     fn notify_if_hungry(&self, inner: &MutexGuard<'_, Inner>) {
@@ -343,16 +338,9 @@ impl MarkQueue {
     }
 
     fn notify(&self, inner: &mut Inner) {
-        self.kick_driver(inner);
-        self.wake_helpers.notify_all();
-    }
-
-    fn kick_driver(&self, inner: &mut Inner) {
-        // Waking takes microseconds, even of a thread that was woken already and has no core yet.
-        if inner.driver_waits_since == Some(inner.kicks) {
-            self.wake_driver.notify_all();
-        }
         inner.kicks += 1;
+        self.wake_helpers.notify_all();
+        self.driver.ring();
     }
 
     /// Wakes the background threads, to look around.
@@ -360,24 +348,7 @@ impl MarkQueue {
         self.notify(&mut self.inner.lock());
     }
 
-    /// The driver's wait: until somebody kicked since `seen`, or for `limit` if there is one.
-    pub(crate) fn wait_for_kick(&self, seen: u64, limit: Option<Duration>) {
-        let mut inner = self.inner.lock();
-        inner.driver_waits_since = Some(seen);
-        while inner.kicks == seen {
-            match limit {
-                None => inner = self.wake_driver.wait(inner),
-                Some(limit) => {
-                    self.wake_driver.wait_at_most(inner, limit);
-                    inner = self.inner.lock();
-                    break;
-                }
-            }
-        }
-        inner.driver_waits_since = None;
-    }
-
-    /// The other background threads' wait: until a marker shares work, or somebody kicked since `seen`.
+    /// The wait of background threads that only mark: until a marker shares work, or somebody kicked since `seen`.
     pub(crate) fn wait_for_work(&self, seen: u64) {
         let mut inner = self.inner.lock();
         self.hungry.fetch_add(1, Relaxed);

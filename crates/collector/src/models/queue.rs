@@ -34,7 +34,7 @@ impl Model {
     /// A queue in a cycle that marks, with the first object in it or without.
     fn marking(with_object: bool) -> Arc<Model> {
         let model = Model::idle();
-        model.queue.open(true);
+        model.queue.open();
         if with_object {
             model.queue.push(&mut vec![object(1)]);
         }
@@ -185,7 +185,7 @@ fn nothing_outlives_an_abort() {
         }
         assert!(model.queue.is_inactive());
         assert!(model.queue.drained().is_some(), "work was left");
-        model.queue.open(true);
+        model.queue.open();
         model.queue.start_marking(0);
         assert!(!model.mark());
     });
@@ -213,7 +213,7 @@ fn sharing_wakes_who_waits() {
     });
 }
 
-/// A thread finds the phase idle and sleeps until a kick, while another begins a cycle with `begin`.
+/// A thread finds the phase idle and sleeps until the bell rings, while another begins a cycle with `begin`.
 fn sleep_while_a_cycle_begins(begin: fn(&Model, &AtomicBool)) {
     loom::model(move || {
         let (model, is_under_way) = (Model::idle(), Arc::new(AtomicBool::new(false)));
@@ -221,11 +221,11 @@ fn sleep_while_a_cycle_begins(begin: fn(&Model, &AtomicBool)) {
             let is_under_way = Arc::clone(&is_under_way);
             spawn(&model, move |model| {
                 loop {
-                    let seen = model.queue.kicks();
+                    let seen = model.queue.driver.rings();
                     if is_under_way.load(Relaxed) {
                         break;
                     }
-                    model.queue.wait_for_kick(seen, None);
+                    model.queue.driver.wait(seen, None);
                 }
             })
         };
@@ -235,23 +235,23 @@ fn sleep_while_a_cycle_begins(begin: fn(&Model, &AtomicBool)) {
     });
 }
 
-/// Goal: the thread that drives does not sleep over the beginning of a cycle, without any further kick. Method: as it is about to sleep,
-/// the phase is published and the gate opens; loom reports who sleeps forever.
+/// Goal: the thread that drives does not sleep over the beginning of a cycle, without any further ring. Method: as it is about to sleep,
+/// the phase is published and the bell rings; loom reports who sleeps forever.
 #[test]
-fn the_gate_is_seen_by_who_is_about_to_sleep() {
+fn the_bell_is_heard_by_who_is_about_to_sleep() {
     sleep_while_a_cycle_begins(|model, is_under_way| {
         is_under_way.store(true, Relaxed);
-        model.queue.open(true);
+        model.queue.driver.ring();
     });
 }
 
-/// Goal: the model above can fail. Method: the gate opens first.
+/// Goal: the model above can fail. Method: the bell rings first.
 #[test]
-fn the_phase_is_published_before_the_gate_opens() {
-    let test = concat!(module_path!(), "::the_phase_is_published_before_the_gate_opens");
+fn the_phase_is_published_before_the_bell_rings() {
+    let test = concat!(module_path!(), "::the_phase_is_published_before_the_bell_rings");
     must_deadlock(test, || {
         sleep_while_a_cycle_begins(|model, is_under_way| {
-            model.queue.open(true);
+            model.queue.driver.ring();
             is_under_way.store(true, Relaxed);
         });
     });

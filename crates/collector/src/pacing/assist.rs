@@ -141,3 +141,43 @@ fn signed(size: u64) -> i64 {
 fn signed_of_f64(number: f64) -> i64 {
     (number as i64).clamp(-(SIZE_MAX as i64), SIZE_MAX as i64)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1_000_000;
+
+    fn inputs(live: u64, done: u64) -> AssistInputs {
+        AssistInputs {
+            live: Bytes(live * MB),
+            triggered: Bytes(180 * MB),
+            goal: Bytes(200 * MB),
+            done: ScanWork(done * MB),
+            expected: ScanWork(100 * MB),
+            most: ScanWork(180 * MB),
+            percent: GcPercent::Percent(100),
+        }
+    }
+
+    /// Goal: each branch is the formula. Method: values worked out by hand.
+    #[test]
+    fn ratios_follow_the_formulas() {
+        let revise = |inputs| {
+            let answer = InProportion.revise(&inputs);
+            (answer.ratio, answer.goal.0 / MB, answer.stretch)
+        };
+        assert_eq!(revise(inputs(190, 50)), (5.0, 200, Stretch::None));
+        // 20 MB of way for 100 MB of work are 36 MB for 180 MB.
+        assert_eq!(revise(inputs(206, 120)), (6.0, 216, Stretch::Extrapolated));
+        // A hundred times the work would take 2180 MB of heap; the hard goal is twice the goal.
+        let huge = AssistInputs { most: ScanWork(10_000 * MB), ..inputs(300, 120) };
+        assert_eq!(revise(huge), (98.8, 400, Stretch::Hard));
+        // Beyond the goal, with the work as expected: a tenth more room.
+        assert_eq!(revise(inputs(210, 50)), (13.0, 220, Stretch::Beyond));
+        // Everything done and no way left: the least ratio is above zero, the largest is finite.
+        let done = AssistInputs { expected: ScanWork(50 * MB), most: ScanWork(50 * MB), ..inputs(100, 50) };
+        assert_eq!(revise(done).0, 1000.0 / (100.0 * MB as f64));
+        assert_eq!(revise(inputs(200, 50)), (50.0 * MB as f64, 200, Stretch::None));
+    }
+}

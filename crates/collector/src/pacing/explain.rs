@@ -139,6 +139,11 @@ pub enum Decision {
     Assist(AssistRecord),
     /// A cycle is complete.
     End(EndRecord),
+    /// A cycle was given up.
+    Abandoned {
+        /// What counts as live now: all.
+        live: Bytes,
+    },
     /// The CPU limiter went on or off.
     Limiter(bool),
     /// The idle automaton asked for something.

@@ -18,6 +18,7 @@ impl Display for Record {
             Decision::Begin(begin) => begin.fmt(f),
             Decision::Assist(assist) => assist.fmt(f),
             Decision::End(end) => end.fmt(f),
+            Decision::Abandoned { live } => write!(f, "given up; all of it counts as live, {live}"),
             Decision::Limiter(true) => f.write_str("limiter on: collections had half of the CPU; no assists"),
             Decision::Limiter(false) => f.write_str("limiter off"),
             Decision::Idle(IdleAction::None) => f.write_str("idle: nothing to do"),
@@ -57,7 +58,7 @@ impl Display for PlanRecord {
             }
             Rule::MaxHeap => f.write_str(", what the maximum heap leaves; normal would be ")?,
         }
-        if self.rule != Rule::Policy {
+        if self.rule != Rule::Policy && self.policy_goal != Bytes::MAX {
             write!(f, "{} = ", self.policy_goal)?;
         }
         self.fmt_formula(f)?;

@@ -6,6 +6,7 @@
 use super::{
     GcPercent,
     answer::{Formula, Target},
+    guard::SIZE_MAX,
     units::{Bytes, CpuNanos, Nanos, ScanWork},
 };
 use std::fmt;
@@ -86,7 +87,10 @@ impl GoalPolicy for PercentOfLive {
 
     fn goal(&self, inputs: &GoalInputs) -> GoalAnswer {
         let GcPercent::Percent(percent) = inputs.percent else {
-            return GoalAnswer { goal: Target::Unbounded, formula: Formula::new("off", &[]) };
+            return GoalAnswer {
+                goal: Target::Unbounded,
+                formula: Formula::new("none, because the GC percent is off", &[]),
+            };
         };
         let base = inputs.live + inputs.stacks + inputs.globals;
         let grown = inputs.live + base.scaled(percent.into(), 100);
@@ -104,7 +108,7 @@ impl GoalPolicy for PercentOfLive {
             ("globals", inputs.globals.as_f64()),
             ("percent", f64::from(percent)),
         ];
-        GoalAnswer { goal: Target::Bytes(goal.as_f64()), formula: Formula::new(text, &terms) }
+        GoalAnswer { goal: Target::Bytes(goal.min(SIZE_MAX).as_f64()), formula: Formula::new(text, &terms) }
     }
 }
 
@@ -124,7 +128,10 @@ impl GoalPolicy for FixedHeap {
         let room = inputs.live + RUNWAY_MIN;
         let text = if self.size >= room { "the fixed size" } else { "live + 64 KiB: the fixed size is full" };
         let terms = [("size", self.size.as_f64()), ("live", inputs.live.as_f64())];
-        GoalAnswer { goal: Target::Bytes(self.size.max(room).as_f64()), formula: Formula::new(text, &terms) }
+        GoalAnswer {
+            goal: Target::Bytes(self.size.max(room).min(SIZE_MAX).as_f64()),
+            formula: Formula::new(text, &terms),
+        }
     }
 }
 
@@ -138,6 +145,34 @@ impl GoalPolicy for NoGc {
     }
 
     fn goal(&self, _: &GoalInputs) -> GoalAnswer {
-        GoalAnswer { goal: Target::Unbounded, formula: Formula::new("no collection", &[]) }
+        GoalAnswer {
+            goal: Target::Unbounded,
+            formula: Formula::new("none, because nothing is collected", &[]),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Goal: the default rule is the formula. Method: values worked out by hand.
+    #[test]
+    fn goals_follow_the_formula() {
+        let goal = |live, percent| {
+            let inputs =
+                GoalInputs { live: Bytes(live), stacks: Bytes(8192), globals: Bytes(32_768), percent };
+            PercentOfLive.goal(&inputs).goal
+        };
+        let bytes = |bytes: u64| Target::Bytes(bytes as f64);
+        // A cycle of Go's own scenario "Steady".
+        assert_eq!(goal(20_886_438, 100.into()), bytes(41_813_836));
+        assert_eq!(goal(20_886_438, GcPercent::Off), Target::Unbounded);
+        // The least heap, by the percent; and the least room.
+        assert_eq!(goal(0, 100.into()), bytes(4 << 20));
+        assert_eq!(goal(0, 50.into()), bytes(2 << 20));
+        assert_eq!(goal(1 << 20, 1.into()), bytes((1 << 20) + (64 << 10)));
+        // A percent that means "never" is no mistake.
+        assert_eq!(goal(1 << 40, u32::MAX.into()), bytes(1 << 62));
     }
 }

@@ -7,10 +7,10 @@
 use super::{answer::Target, goal::RUNWAY_MIN, units::Bytes};
 use std::fmt;
 
-/// Sizes beyond this are errors, not wishes: 2^62.
-const SIZE_MAX: f64 = 4_611_686_018_427_387_904.0;
+/// Sizes beyond this are errors, not wishes.
+pub(super) const SIZE_MAX: Bytes = Bytes(1 << 62);
 /// Nobody owes more than this for a byte.
-const RATIO_MAX: f64 = SIZE_MAX;
+const RATIO_MAX: f64 = SIZE_MAX.as_f64();
 
 /// Why an answer was rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl fmt::Display for Rejection {
 
 /// A size that is one.
 fn size(number: f64) -> Option<Bytes> {
-    (0.0..=SIZE_MAX).contains(&number).then(|| Bytes::from_f64(number))
+    (0.0..=SIZE_MAX.as_f64()).contains(&number).then(|| Bytes::from_f64(number))
 }
 
 /// Checks a goal over what is live.

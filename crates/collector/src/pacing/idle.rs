@@ -134,15 +134,16 @@ impl Reducer {
         }
     }
 
-    /// Whether the program allocated little since the last look; `None` if that was too short a time ago.
-    fn look(&mut self, inputs: &IdleInputs) -> Option<bool> {
-        let elapsed = inputs.now - self.looked;
+    /// Whether the program allocated little since the last look, and when that was; `None` if it was too short a time ago.
+    fn look(&mut self, inputs: &IdleInputs) -> Option<(bool, Nanos)> {
+        let before = self.looked;
+        let elapsed = inputs.now - before;
         if elapsed < LOOK_MIN {
             return None;
         }
         let bytes = inputs.allocated - self.allocated;
         (self.looked, self.allocated) = (inputs.now, inputs.allocated);
-        Some(bytes <= QUIET_RATE.scaled(elapsed.0, Nanos::seconds(1).0))
+        Some((bytes <= QUIET_RATE.scaled(elapsed.0, Nanos::seconds(1).0), before))
     }
 
     /// What a quiet heap may keep: live and a fifth; tables come on top.
@@ -220,8 +221,8 @@ impl IdlePolicy for Reducer {
             return IdleAnswer { action: IdleAction::Collect(Cause::Period), again: inputs.now + LOOK_MIN };
         }
         match (self.look(inputs), self.state) {
-            (Some(false), _) => self.state = State::Active,
-            (Some(true), State::Active) => self.state = State::Quiet { since: inputs.now },
+            (Some((false, _)), _) => self.state = State::Active,
+            (Some((true, since)), State::Active) => self.state = State::Quiet { since },
             _ => {}
         }
         let action = self.act(inputs);

@@ -64,3 +64,35 @@ impl fmt::Display for MemoryLimit {
 pub(super) fn goal_below_max(max_heap: Bytes, live: Bytes) -> Bytes {
     if max_heap == Bytes::MAX { Bytes::MAX } else { (max_heap - Bytes(max_heap.0 / 16)).max(live) }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Goal: the limit is about all memory, and leaves headroom. Method: values worked out by hand.
+    #[test]
+    fn goals_below_a_limit_follow_the_formula() {
+        let limit = MemoryLimit::Bytes(Bytes(1_000_000_000));
+        let memory = Memory {
+            mapped: Bytes(500_000_000),
+            heap_in_use: Bytes(300_000_000),
+            heap_free: Bytes(150_000_000),
+            external: Bytes::ZERO,
+        };
+        // 50 MB are no heap; 3 % of the rest is headroom.
+        assert_eq!(limit.goal(&memory, Bytes::ZERO), Bytes(950_000_000 - 28_500_000));
+        assert_eq!(MemoryLimit::Off.goal(&memory, Bytes::ZERO), Bytes::MAX);
+        // What is over the limit goes off twice: once to be given back, once not to come again.
+        let over = Memory { external: Bytes(600_000_000), ..memory };
+        assert_eq!(limit.goal(&over, Bytes::ZERO), Bytes(850_000_000 - 25_500_000));
+        // Live data is never beyond the goal, and a limit that is used up leaves nothing else.
+        assert_eq!(limit.goal(&memory, Bytes(2_000_000_000)), Bytes(2_000_000_000));
+        assert_eq!(MemoryLimit::Bytes(Bytes(1000)).goal(&memory, Bytes(7)), Bytes(7));
+        // A small limit leaves at least the headroom.
+        let small = MemoryLimit::Bytes(Bytes(51_500_000));
+        let tables = Memory { mapped: Bytes(50_000_000), ..Memory::default() };
+        assert_eq!(small.goal(&tables, Bytes::ZERO), Bytes::mib(1));
+        assert!(MemoryLimit::Bytes(Bytes(5)) < MemoryLimit::Off);
+        assert_eq!(goal_below_max(Bytes(1600), Bytes(7)), Bytes(1500));
+    }
+}

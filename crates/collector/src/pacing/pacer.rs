@@ -18,12 +18,13 @@ use super::{
     goal::{GoalInputs, Measured, RUNWAY_MIN},
     guard::{self, Rejection},
     idle::{IdleAction, IdleAnswer, IdleInputs},
+    knobs::Knobs,
     limit::{MemoryLimit, goal_below_max},
     limiter::Window,
     parts::Parts,
     pressure::{Pressure, PressureChange, PressureLevel, effective_gc_percent},
     ramp_up::{RampBound, RampUp},
-    records::{Cause, CycleBegin, CycleReport, Memory, Progress, Work},
+    records::{Cause, CycleBegin, CycleReport, Look, Memory, Progress, Work},
     runway::{Pass, TriggerAnswer, TriggerInputs},
     scavenging::{Pace, ScavengeAnswer, ScavengeInputs},
     units::{Bytes, CpuNanos, Nanos, ScanWork},
@@ -31,36 +32,11 @@ use super::{
 };
 
 mod plan;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 /// A heap that is not swept yet gets this much room at least.
 const SWEEP_ROOM: Bytes = Bytes::mib(1);
-
-/// The knobs of a pacer.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Knobs {
-    /// How much garbage to accept.
-    pub percent: GcPercent,
-    /// The soft limit.
-    pub limit: MemoryLimit,
-    /// The hard limit; [`Bytes::MAX`] for none.
-    pub max_heap: Bytes,
-    /// Cores that the process has.
-    pub cores: u32,
-    /// The most workers on idle cores: fewer make a process that is mostly idle look less busy to an autoscaler.
-    pub idle_workers: u32,
-}
-
-impl Default for Knobs {
-    fn default() -> Knobs {
-        Knobs {
-            percent: GcPercent::default(),
-            limit: MemoryLimit::Off,
-            max_heap: Bytes::MAX,
-            cores: 1,
-            idle_workers: u32::MAX,
-        }
-    }
-}
 
 /// When the next cycle begins, and where it should end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,21 +47,6 @@ pub struct Plan {
     pub goal: Bytes,
     /// What ruled the goal.
     pub rule: Rule,
-}
-
-/// What the idle automaton is told from time to time.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Look {
-    /// Now.
-    pub now: Nanos,
-    /// Bytes allocated since the heap was made.
-    pub allocated: Bytes,
-    /// Bytes allocated since the last cycle was complete.
-    pub since_end: Bytes,
-    /// Memory that blocks take, free ones that were not given back included.
-    pub held: Bytes,
-    /// Whether a cycle is running.
-    pub is_running: bool,
 }
 
 /// What the begin of a cycle sets.
@@ -271,13 +232,16 @@ impl Pacer {
         let assist = self.assist(&progress, goal);
         let (cause, live, ratio) = (begin.cause, begin.live, assist.ratio);
         self.record(Decision::Begin(BeginRecord { cause, live, goal, workers, ratio }));
+        self.note(&progress, &assist);
         Start { workers, assist }
     }
 
     /// A cycle goes on.
     pub fn revise(&mut self, progress: &Progress) -> AssistAnswer {
         let goal = self.goal(&progress.memory);
-        self.assist(progress, goal)
+        let answer = self.assist(progress, goal);
+        self.note(progress, &answer);
+        answer
     }
 
     /// A cycle is complete, but not swept; returns the plan for the next.
@@ -315,6 +279,18 @@ impl Pacer {
         }
         let plan = self.commit(&report.memory);
         self.external.restart(report.memory.external, plan.goal - live);
+        plan
+    }
+
+    /// A cycle was given up and found nothing; returns the plan for the next, as if all of the heap were live.
+    pub fn abandon(&mut self, now: Nanos, live: Bytes, memory: &Memory) -> Plan {
+        self.now = now;
+        self.record(Decision::Abandoned { live });
+        self.cycle += 1;
+        (self.ended, self.live, self.triggered) = (now, live, None);
+        self.sweep_least = live + SWEEP_ROOM;
+        let plan = self.commit(memory);
+        self.external.restart(memory.external, plan.goal - live);
         plan
     }
 

@@ -87,3 +87,22 @@ impl RampUp {
         matches!(self, RampUp::On { .. })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Goal: a ramp-up has its bound, and is repaid if it is beyond the normal goal. Method: by hand.
+    #[test]
+    fn a_ramp_up_is_repaid() {
+        assert_eq!(RampUp::begin(RampBound::Bytes(Bytes(5)), Bytes(3)).floor(), Bytes(5));
+        assert_eq!(RampUp::begin(RampBound::Times(2), Bytes(3)).floor(), Bytes(6));
+        let on = RampUp::begin(RampBound::Limits, Bytes(3));
+        assert_eq!((on.floor(), on.is_on()), (Bytes::MAX, true));
+        assert_eq!(on.end(Bytes(7), Bytes(7)), RampUp::Off);
+        let repay = on.end(Bytes::mib(100), Bytes::mib(7));
+        assert_eq!(repay, RampUp::Repay { from: Bytes::mib(100), goal: Bytes::mib(125) });
+        assert_eq!(repay.trigger(Bytes::mib(121)), Bytes::mib(100));
+        assert_eq!((repay.end(Bytes::mib(1), Bytes::mib(1)), repay.is_on()), (repay, false));
+    }
+}

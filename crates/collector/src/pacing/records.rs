@@ -1,4 +1,4 @@
-//! What the caller tells the pacer: memory, work, and the three moments of a cycle.
+//! What the caller tells the pacer: memory, work, the moments of a cycle, and how things are from time to time.
 
 use super::units::{Bytes, CpuNanos, Nanos, ScanWork};
 
@@ -118,4 +118,19 @@ pub struct CycleReport {
     pub allocated: Bytes,
     /// Memory now.
     pub memory: Memory,
+}
+
+/// What the idle automaton is told from time to time.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Look {
+    /// Now.
+    pub now: Nanos,
+    /// Bytes allocated since the heap was made.
+    pub allocated: Bytes,
+    /// Bytes allocated since the last cycle was complete.
+    pub since_end: Bytes,
+    /// Memory that blocks take, free ones that were not given back included.
+    pub held: Bytes,
+    /// Whether a cycle is running.
+    pub is_running: bool,
 }

@@ -145,3 +145,68 @@ impl RunwayPolicy for ConsMark {
         answer(wanted.clamp(low, high), (low, high), bound)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn inputs(live: u64, goal: u64) -> TriggerInputs {
+        TriggerInputs {
+            live: Bytes(live * MIB),
+            goal: Bytes(goal * MIB),
+            least: Bytes::ZERO,
+            expected: ScanWork(live * MIB),
+        }
+    }
+
+    /// A cycle with a quarter of the CPU that let mutators allocate a part of what it scanned.
+    fn after(part: f64) -> ConsMark {
+        let mut policy = ConsMark::default();
+        let work = ScanWork(100 * MIB);
+        let allocated = Bytes::from_f64(work.as_f64() * part);
+        policy.observe(&Pass { allocated, work, utilization: 0.25, idle: 0.0 });
+        policy
+    }
+
+    /// Goal: the formulas and their clamps. Method: values worked out by hand.
+    #[test]
+    fn triggers_follow_the_formulas() {
+        let answer = |part, inputs| {
+            let TriggerAnswer { trigger: Target::Bytes(trigger), bound, .. } = after(part).trigger(&inputs)
+            else {
+                panic!("the default rule always has a trigger")
+            };
+            (trigger as u64, bound)
+        };
+        // A quarter of a byte allocated per byte scanned: 25 MiB of runway.
+        assert_eq!(answer(0.25, inputs(100, 200)), (175 * MIB, Bound::None));
+        // Far more than scanning can keep up with: the earliest trigger.
+        assert_eq!(answer(10.0, inputs(100, 200)), (100 * MIB + 100 * MIB / 64 * 45, Bound::Earliest));
+        // None at all: the latest, 4 MiB below a large goal, 61/64 of the way to a small one.
+        assert_eq!(answer(0.0, inputs(100, 200)), (196 * MIB, Bound::Latest));
+        assert_eq!(answer(0.0, inputs(1, 2)), (MIB + MIB / 64 * 61, Bound::Latest));
+        // No room.
+        assert_eq!(answer(0.25, inputs(100, 100)), (100 * MIB, Bound::NoRoom));
+        // Not while the heap is swept.
+        let sweeping = TriggerInputs { least: Bytes(199 * MIB), ..inputs(100, 200) };
+        assert_eq!(answer(0.25, sweeping), (199 * MIB, Bound::Earliest));
+    }
+
+    /// Goal: the largest of five measured cycles counts, and unmeasured ones do not. Method: one large, then small ones.
+    #[test]
+    fn the_largest_of_five_counts() {
+        let mut policy = after(0.9);
+        let largest = policy.estimate();
+        let small = Pass { allocated: Bytes(MIB), work: ScanWork(100 * MIB), utilization: 0.25, idle: 0.0 };
+        for _ in 0..4 {
+            policy.observe(&small);
+            assert_eq!(policy.estimate(), largest);
+            policy.observe(&Pass::default());
+            policy.observe(&Pass { allocated: Bytes::ZERO, ..small });
+        }
+        policy.observe(&small);
+        assert!(policy.estimate() < largest / 10.0);
+    }
+}

@@ -15,6 +15,9 @@ use super::{
 /// Bytes of a GiB.
 const GIB: f64 = (1_u64 << 30) as f64;
 
+/// No heap needs more room: 2^50.
+const ROOM_MAX: f64 = (1_u64 << 50) as f64;
+
 /// E = √(live · allocation / (marking · exchange rate)), and at least 4 MiB.
 ///
 /// Before it has seen a cycle it goes by 100 percent.
@@ -52,7 +55,7 @@ impl GoalPolicy for SquareRoot {
         let exchange = self.cores_per_gib / GIB;
         // Over a marking speed of zero this is infinite; the heap may then double, as before the first cycle.
         let room = (inputs.live.as_f64() * allocation / (marking * exchange)).sqrt();
-        let room = if room.is_finite() { room } else { inputs.live.as_f64() };
+        let room = if room.is_finite() { room.min(ROOM_MAX) } else { inputs.live.as_f64() };
         let terms = [
             ("live", inputs.live.as_f64()),
             ("allocation, bytes/s", allocation * 1e9),

@@ -16,6 +16,9 @@ const SHARE_MAX: f64 = 0.9;
 /// The heap never has more room than so many times what is live, however little it allocates.
 const ROOM_PER_LIVE_MAX: f64 = 16.0;
 
+/// No heap needs more room: 2^50.
+const ROOM_MAX: f64 = (1_u64 << 50) as f64;
+
 /// E = allocation · cost of a cycle · (1 − share) / share, from 4 MiB to 16 times what is live.
 ///
 /// Before it has seen a cycle it goes by 100 percent.
@@ -48,7 +51,8 @@ impl GoalPolicy for TargetShare {
             return PercentOfLive.goal(&GoalInputs { percent: GcPercent::default(), ..*inputs });
         };
         let live = inputs.live.as_f64();
-        let (least, most) = (HEAP_MIN.as_f64(), (ROOM_PER_LIVE_MAX * live).max(HEAP_MIN.as_f64()));
+        let (least, most) =
+            (HEAP_MIN.as_f64(), (ROOM_PER_LIVE_MAX * live).clamp(HEAP_MIN.as_f64(), ROOM_MAX));
         let room = allocation * cost * (1.0 - self.share) / self.share;
         let text = match room {
             room if room < least => "live + 4 MiB, because the share takes less",

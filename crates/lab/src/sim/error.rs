@@ -38,6 +38,16 @@ pub enum SimError {
         /// Which cycle.
         source: EndlessCycle,
     },
+    /// More cycles than the file has.
+    #[error("cannot run {asked} cycles of {}: its series end after {found}; lower --cycles", path.display())]
+    ShortFile {
+        /// The file.
+        path: PathBuf,
+        /// The cycles asked for.
+        asked: u64,
+        /// Those that it has.
+        found: usize,
+    },
     /// A sweep of a file.
     #[error("cannot sweep with --file: the file sets the knobs; leave --sweep out, or name a scenario")]
     SweepOfFile,

@@ -90,7 +90,11 @@ pub(super) fn read_file(path: &Path, args: &SimArgs) -> Result<Vec<ReferenceCycl
     let policy = args.policy.first().copied().unwrap_or(PolicySpec::Percent(None));
     let mut input = read_input(path, policy)?;
     if let Some(cycles) = args.cycles {
-        input.series.truncate(usize::try_from(cycles).unwrap_or(usize::MAX));
+        let found = input.series.len();
+        if cycles > found as u64 {
+            return Err(SimError::ShortFile { path: path.to_owned(), asked: cycles, found });
+        }
+        input.series.truncate(cycles as usize);
     }
     let mut cycles = Vec::new();
     run_with(&input, policy.parts(input.cores), |cycle, _| cycles.push(*cycle))

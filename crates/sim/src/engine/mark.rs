@@ -73,7 +73,7 @@ impl Simulation {
 
     fn begin_cycle(&mut self, cause: Cause) -> Running {
         let program = &self.scenario.program;
-        let at = self.state.mutator / SECOND;
+        let at = self.mutator_seconds();
         let scannable = program.scannable.at(at).clamp(0.0, 1.0);
         let (stacks, globals) = (program.stacks.at(at).max(0.0), program.globals.max(0.0));
         let (live, memory) = (self.live(), self.memory());
@@ -101,7 +101,7 @@ impl Simulation {
 
     /// Marks until the next look at the assist ratio.
     fn mark_piece(&mut self, running: &mut Running, left: f64, is_last: bool) {
-        let at = self.state.mutator / SECOND;
+        let at = self.mutator_seconds();
         let program = &self.scenario.program;
         let scan = (program.scan_rate.at(at) / SECOND).max(1e-9);
         let alloc = (program.alloc_rate.at(at) + program.external_rate.at(at)).max(0.0) / SECOND;
@@ -116,8 +116,7 @@ impl Simulation {
         };
         let mut nanos = left / speed;
         if !is_last {
-            nanos = nanos.min(step / speed).min(self.clock_piece);
-            nanos = nanos.min(self.mutator_piece / cores.mutators.max(1e-9));
+            nanos = nanos.min(step / speed).min(self.steady_piece(cores.mutators)).max(1.0);
             if (cores.assists + cores.background) * 2.0 > f64::from(self.scenario.knobs.cores) {
                 nanos = nanos.min(LIMITER_PIECE);
             }
@@ -188,6 +187,7 @@ impl Simulation {
         };
         let cycle = self.pacer.cycle();
         self.pacer.end(&report);
+        self.state.scavenge_again = 0.0;
         let change = self.pacer.update_pressure(&report.memory);
         self.pacer.swept();
         let cores = f64::from(self.scenario.knobs.cores);

@@ -13,13 +13,17 @@ impl Simulation {
     pub(super) fn mutate(&mut self) -> Option<Cause> {
         let end = self.scenario.seconds * SECOND;
         let begun = self.state.allocated;
+        let mut trigger = self.trigger();
+        // Only memory limits and ramp-ups move a plan between cycles.
+        let moves = self.scenario.knobs.limit.is_on() || self.state.is_ramping;
         for _ in 0..PIECES_MAX {
             if self.state.now >= end {
                 return None;
             }
-            self.end_ramp_up();
-            let memory = self.memory();
-            let trigger = self.pacer.plan(&memory).trigger;
+            if moves {
+                self.end_ramp_up();
+                trigger = self.trigger();
+            }
             let live = self.live();
             // A trigger below what is live asks for cycles without end; one that follows no allocation brings nothing.
             if live + Bytes(1) >= trigger && self.state.allocated > begun {
@@ -34,8 +38,7 @@ impl Simulation {
             let way = if trigger == Bytes::MAX { f64::INFINITY } else { (trigger - live).as_f64() };
             let rate = self.bytes_per_nanosecond(threads);
             let piece = (way / rate)
-                .min(self.mutator_piece / threads)
-                .min(self.clock_piece)
+                .min(self.steady_piece(threads))
                 .min(self.state.idle_again - self.state.now)
                 .min(self.until_ramp_up_ends(threads))
                 .min(end - self.state.now);
@@ -45,16 +48,21 @@ impl Simulation {
         None
     }
 
+    fn trigger(&mut self) -> Bytes {
+        let memory = self.memory();
+        self.pacer.plan(&memory).trigger
+    }
+
     /// Cores that the program wants and gets.
     pub(super) fn threads(&self) -> f64 {
-        let wanted = self.scenario.program.threads.at(self.state.now / SECOND);
+        let wanted = self.scenario.program.threads.at(self.clock_seconds());
         wanted.clamp(0.0, f64::from(self.scenario.knobs.cores))
     }
 
     /// Growth on so many cores. At least a byte an hour, so that a way can be divided by it.
     fn bytes_per_nanosecond(&self, threads: f64) -> f64 {
         let program = &self.scenario.program;
-        let now = self.state.mutator / SECOND;
+        let now = self.mutator_seconds();
         let rate = program.alloc_rate.at(now).max(0.0) + program.external_rate.at(now).max(0.0);
         (rate * threads / SECOND).max(1e-13)
     }

@@ -92,7 +92,7 @@ impl Pacer {
         GoalNow { goal, rule, least: self.sweep_least.min(goal), limit_goal }
     }
 
-    /// What an allocated byte owes on the way to `goal`; a record whenever another formula rules.
+    /// What an allocated byte owes on the way to `goal`.
     pub(super) fn assist(&mut self, progress: &Progress, goal: Bytes) -> AssistAnswer {
         let mut answer = self.parts.assist.revise(&AssistInputs {
             live: progress.live,
@@ -110,6 +110,11 @@ impl Pacer {
                 self.reject(rejection);
             }
         }
+        answer
+    }
+
+    /// Leaves a record if another formula rules than before.
+    pub(super) fn note(&mut self, progress: &Progress, answer: &AssistAnswer) {
         if answer.stretch != self.stretch {
             self.stretch = answer.stretch;
             self.record(Decision::Assist(AssistRecord {
@@ -121,6 +126,5 @@ impl Pacer {
                 ratio: answer.ratio,
             }));
         }
-        answer
     }
 }
