@@ -44,6 +44,10 @@ asan:
 tsan:
     .ci/run tsan
 
+# Random object graphs on many threads
+torture seconds="60" threads="8" *args:
+    cargo run --release -- torture --seconds {{ seconds }} --threads {{ threads }} {{ args }}
+
 # Random programs against the model
 fuzz seconds="60":
     @command -v g++ >/dev/null || { echo "g++ is missing: libFuzzer is built with it"; exit 1; }

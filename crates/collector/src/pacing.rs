@@ -16,8 +16,8 @@
 //! [`Pacer`] puts the [`Parts`] together. Limits ([`MemoryLimit`], the maximum heap) win over every policy; a guard rejects
 //! answers that make no sense; and each decision leaves a [`Record`] that says how it came about.
 //!
-//! The default rules are those of Go's pacer as of Go 1.27 (its source, and the proposals 44167 "GC pacer redesign"
-//! and 48409 "soft memory limit"). Where they differ, the part says so.
+//! The default rules are those of Go's pacer as of Go 1.27 (its source, and the design documents "GC pacer redesign"
+//! and "Soft memory limit"). Where they differ, the part says so.
 //!
 //! # Example: a cycle
 //!

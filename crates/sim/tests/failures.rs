@@ -28,7 +28,7 @@ fn run_with(scenario: Scenario, parts: Parts) -> (Vec<CycleRow>, Summary) {
     (rows, summary)
 }
 
-/// Failure: near a memory limit, collections take the whole CPU (Go's proposal 48409, and issues after it).
+/// Failure: near a memory limit, collections take the whole CPU (seen in Go, whose design of the memory limit foresaw it).
 #[test]
 fn a_memory_limit_does_not_starve_the_program() {
     for name in ["limit-near", "limit-exceeded"] {
@@ -64,7 +64,7 @@ fn a_tiny_heap_is_not_collected_all_the_time() {
     assert!(rates.is_sorted_by(|more, fewer| more > fewer), "the least heap follows the percent: {rates:?}");
 }
 
-/// Failure: the live set jumps, and the heap overshoots whatever the sizing policy (Go's issue 23044).
+/// Failure: the live set jumps, and the heap overshoots whatever the sizing policy (seen in Go).
 #[test]
 fn a_live_jump_stays_below_the_hard_goal() {
     let policies: [fn() -> Parts; 3] = [
@@ -142,7 +142,7 @@ fn silence_makes_the_heap_small() {
     assert!((1..=3).contains(&summary.quiet_cycles), "{} cycles", summary.quiet_cycles);
 }
 
-/// Failure: marking on idle cores makes a mostly idle process look busy (Go's issue 39983).
+/// Failure: marking on idle cores makes a mostly idle process look busy (seen in Go).
 #[test]
 fn marking_on_idle_cores_can_be_capped() {
     let busy = |idle_workers| {
@@ -156,7 +156,7 @@ fn marking_on_idle_cores_can_be_capped() {
     assert!(busy(1) <= 0.376);
 }
 
-/// Failure: the end of marking is noticed late (Go's issue 52433). Not avoided, but bounded by allocation in that time.
+/// Failure: the end of marking is noticed late (seen in Go). Not avoided, but bounded by allocation in that time.
 #[test]
 fn a_late_end_costs_what_is_allocated_meanwhile() {
     let scenario = scenario("late-end");

@@ -3,9 +3,10 @@
 //! Method: the scenarios in `golden` were run by the pacer test of Go 1.27's own runtime; the same inputs through the reference
 //! engine must give the same cycles.
 
+use mudlark_collector::pacing::{NoAssists, Parts};
 use mudlark_sim::{
     json::Json,
-    reference::{ReferenceInput, cycles_to_json, run},
+    reference::{ReferenceInput, cycles_to_json, run, run_with},
 };
 use std::{fs, path::Path};
 
@@ -39,4 +40,19 @@ fn compare(path: &Path, expected: &[Json], found: &[Json]) {
         let error = key(expected, "utilization_percent") - key(found, "utilization_percent");
         assert!(error.abs() <= 0.1 + 1e-9, "{place}");
     }
+}
+
+/// Goal: the test above can fail. Method: the same cycles with one part replaced, or one input moved by a byte.
+#[test]
+fn other_rules_give_other_cycles() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/SteadyBigStacks.json");
+    let text = fs::read_to_string(path).expect("a scenario");
+    let input = ReferenceInput::from_json(&text).expect("a scenario");
+    let usual = run(&input).expect("cycles that end");
+    let mut other = Vec::new();
+    let parts = Parts::on(input.cores).with_assist(NoAssists);
+    run_with(&input, parts, |cycle, _| other.push(*cycle)).expect("cycles that end");
+    assert_ne!(usual, other);
+    let moved = ReferenceInput { globals: input.globals + 1, ..input };
+    assert_ne!(usual, run(&moved).expect("cycles that end"));
 }

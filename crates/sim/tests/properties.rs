@@ -109,7 +109,7 @@ fn check_cycle(pacer: &mut Pacer, report: &CycleReport) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20000) })]
 
     /// Goal: whatever is reported, plans are finite, in order, and below the limit.
     #[test]
@@ -215,7 +215,7 @@ fn rows_with(scenario: Scenario, parts: Parts) -> Vec<CycleRow> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20000) })]
 
     /// Goal: any steady program of the box is in its steady state 25 cycles after an empty heap: goals change by less than
     /// 0.5 % from cycle to cycle, and peaks are from 93 % to 101 % of the goal. The box: 1 to 64 cores, 1 to 200 MB/s

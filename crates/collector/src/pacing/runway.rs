@@ -1,7 +1,7 @@
 //! When to start: the runway of a cycle, and the trigger that leaves it.
 //!
 //! While a cycle marks, the program goes on allocating. How much, the last cycles tell: *cons/mark* is bytes allocated per
-//! byte scanned, each divided by its share of the CPU. Go's pacer design (proposal 44167, "GC pacer redesign") has the
+//! byte scanned, each divided by its share of the CPU. Go's pacer design ("GC pacer redesign") has the
 //! derivation; Go ships the largest of the last five measured values, which errs on the side of beginning early.
 
 use super::{
