@@ -266,8 +266,10 @@ impl Driver {
         self.enter(core, state, Phase::Arm);
         // In this order: the background thread that is woken, or that misses the bell, sees that a cycle is under way, and looks by
         // itself until its end.
-        if !core.plants(Bug::SilentGate) {
+        if core.expects_brief_cycle() {
             self.call_background(core, state);
+        } else if !core.plants(Bug::SilentGate) {
+            core.queue.driver.ring();
         }
         core.begin_handshake(Handshake::Arm);
         true
