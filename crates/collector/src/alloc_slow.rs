@@ -3,6 +3,7 @@
 use crate::{
     cycle::Phase,
     descriptor::Descriptor,
+    external::ExternalBytes,
     local::{Kind, Local},
     mutator::Mutator,
     sweeper::DropGlue,
@@ -199,9 +200,19 @@ impl Local {
         Ok(cell)
     }
 
+    /// Counts bytes outside of the heap that an object will hold, and pays for them like for an allocation.
+    pub fn account_external(&self, mutator: &Mutator, bytes: u64) -> ExternalBytes {
+        let held = self.core().external_bytes(bytes);
+        if !self.core().birthplace.is_elsewhere() {
+            self.pay(mutator, usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        held
+    }
+
     /// What an allocation owes the cycle: begin one, or mark a little.
     fn pay(&self, mutator: &Mutator, bytes: usize) {
         let core = self.core();
+        core.pace_memory();
         if core.driver.take_owed_wake() {
             core.queue.kick();
         }

@@ -21,8 +21,8 @@ impl Local {
     #[cold]
     pub(crate) fn assist(&self, bytes: usize) {
         let core = self.core();
-        let (marked, live, plan) = (core.accounts.marked(), core.accounts.live(), core.plan());
-        let ratio = core.with_pacer(|pacer| pacer.assist_ratio(marked, live, plan.goal));
+        core.pace_tick();
+        let ratio = core.assist_ratio();
         let owed = self.debt().get().saturating_add((bytes as f64 * ratio) as u64);
         let owed = owed.min(ASSIST_MAX);
         let owed = owed - core.accounts.use_credit(owed);

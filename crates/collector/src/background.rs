@@ -152,8 +152,8 @@ fn drive(core: &Core) {
         }
         core.watch();
         let limit = if core.driver.is(Phase::Idle) {
-            // Only for a watchdog does anybody wake for nothing.
-            core.watchdog.as_ref().map(Watchdog::interval)
+            let watch = core.watchdog.as_ref().map(Watchdog::interval);
+            [core.pace_idle(), watch].into_iter().flatten().min()
         } else {
             naps += 1;
             Some((NAP_MIN * naps).min(NAP_MAX))
@@ -189,10 +189,12 @@ fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
     yield_to_mutators();
     let mut counted = 0;
     while !core.background.is_shut_down() {
-        let Next::Wait(wait) = step() else { continue };
+        let next = step();
         let spent = thread_cpu_ns();
         core.background.cpu_ns.fetch_add(spent - counted, Ordering::Relaxed);
         counted = spent;
+        core.pace_tick();
+        let Next::Wait(wait) = next else { continue };
         if core.background.is_shut_down() {
             return;
         }

@@ -17,7 +17,7 @@
 //! takes longer, and waking threads, is left to the background thread that drives, which looks by itself while a cycle is under
 //! way. Nobody ever waits for the driver's lock: who does not get it leaves a note (`kick`), and the holder looks again (C3).
 
-use crate::{handshake::Handshake, heap::Core, pacing::legacy::CycleReport, plant::Bug, verify::Verdict};
+use crate::{handshake::Handshake, heap::Core, pace::Completed, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
@@ -67,7 +67,9 @@ struct State {
     mark_begun: Instant,
     allocated_at_arm: u64,
     allocated_at_last_arm: u64,
-    allocated_at_end: u64,
+    allocated_at_turn: u64,
+    /// What the pacer is to be told of the cycle.
+    completed: Option<Completed>,
 }
 
 /// Numbers of cycles.
@@ -100,6 +102,8 @@ pub(crate) struct Driver {
     pub(crate) ended: AtomicU64,
     /// A cycle with at least this number is wanted.
     requested: AtomicU64,
+    /// What had been allocated when the last cycle ended.
+    allocated_at_end: AtomicU64,
     counts: Mutex<CycleCounts>,
     /// Those who wait for the end of a cycle.
     pub(crate) waiting: Mutex<()>,
@@ -117,7 +121,8 @@ impl Default for Driver {
             mark_begun: Instant::now(),
             allocated_at_arm: 0,
             allocated_at_last_arm: 0,
-            allocated_at_end: 0,
+            allocated_at_turn: 0,
+            completed: None,
         };
         Driver {
             state: Mutex::new(state),
@@ -129,6 +134,7 @@ impl Default for Driver {
             started: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             requested: AtomicU64::new(0),
+            allocated_at_end: AtomicU64::new(0),
             counts: Mutex::new(CycleCounts::default()),
             waiting: Mutex::new(()),
             changed: Condvar::new(),
@@ -155,6 +161,10 @@ impl Driver {
         }
         let shakes_hands = phase != Phase::Mark as u8 && phase < Phase::Clear as u8;
         shakes_hands && core.handshake_complete()
+    }
+
+    pub(crate) fn allocated_at_end(&self) -> u64 {
+        self.allocated_at_end.load(Ordering::Relaxed)
     }
 
     pub(crate) fn counts(&self) -> CycleCounts {
@@ -249,7 +259,7 @@ impl Driver {
         let started = self.started.load(Ordering::Relaxed);
         let forced = self.requested.load(Ordering::Relaxed) > started;
         // A trigger at or below what is live asks for cycles without end; one that follows no allocation brings nothing.
-        let grown = core.accounts.allocated() != state.allocated_at_end;
+        let grown = core.accounts.allocated() != self.allocated_at_end();
         let due = grown && core.is_triggered();
         if !forced && !due {
             return false;
@@ -258,6 +268,7 @@ impl Driver {
         state.aborted = false;
         state.allocated_at_arm = core.accounts.allocated();
         core.accounts.begin_cycle();
+        core.pace_begin(forced);
         // Before the gate opens: who drops a root, finds it open, and asks for a cycle then, gets the next one.
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
@@ -341,16 +352,18 @@ impl Driver {
 
     /// The bitmaps take turns, and the next cycle is planned.
     fn turn(&self, core: &Core, state: &mut State) -> bool {
+        let peak = core.live();
         let live = core.accounts.finish_cycle();
-        let marked = core.accounts.marked();
-        let report = CycleReport {
+        let (marked, allocated) = (core.accounts.marked(), core.accounts.allocated());
+        state.completed = Some(Completed {
+            peak,
             marked,
             born: live - marked,
-            allocated: core.accounts.allocated().saturating_sub(state.allocated_at_arm),
             between: state.allocated_at_arm.saturating_sub(state.allocated_at_last_arm),
-        };
+            allocated: allocated.saturating_sub(state.allocated_at_turn),
+        });
         state.allocated_at_last_arm = state.allocated_at_arm;
-        core.report(report);
+        state.allocated_at_turn = allocated;
         {
             let mut counts = self.counts.lock();
             counts.last_live = live;
@@ -384,9 +397,7 @@ impl Driver {
     fn give_up(&self, core: &Core, state: &mut State) -> bool {
         state.aborted = true;
         self.counts.lock().aborted += 1;
-        // Not again at once: as if all were live.
-        let live = core.accounts.live();
-        core.report(CycleReport { marked: live, ..CycleReport::default() });
+        core.pace_abandon();
         self.enter(core, state, Phase::Disarm);
         core.begin_handshake(Handshake::Disarm);
         true
@@ -395,6 +406,9 @@ impl Driver {
     fn clear(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
         if progress == Progress::Light && core.background.has_threads() {
             return false;
+        }
+        if let Some(completed) = state.completed.take() {
+            core.pace_end(completed);
         }
         let from = std::mem::take(&mut state.cleared);
         if !core.plants(Bug::NotCleared)
@@ -413,6 +427,7 @@ impl Driver {
 
     fn complete(&self, core: &Core, state: &mut State) -> bool {
         self.counts.lock().finished += 1;
+        core.pace_swept();
         self.scavenge_due.store(true, Ordering::Relaxed);
         self.call_background(core, state);
         self.end(core, state);
@@ -422,7 +437,7 @@ impl Driver {
     fn end(&self, core: &Core, state: &mut State) {
         // ORDERING: Release pairs with the Acquire in `wait_for_cycle`: who sees the end sees what the cycle did.
         self.ended.fetch_add(1, Ordering::Release);
-        state.allocated_at_end = core.accounts.allocated();
+        self.allocated_at_end.store(core.accounts.allocated(), Ordering::Relaxed);
         self.enter(core, state, Phase::Idle);
     }
 

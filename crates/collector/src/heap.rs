@@ -10,14 +10,11 @@ use crate::{
     local::{Kind, Local},
     mark::{Gray, MarkMeter, MarkQueue},
     mutator::Mutator,
-    pacing::{
-        GcPercent,
-        legacy::{CycleReport, Pacer, Plan},
-    },
+    pace::{Pace, PressureListener},
+    pacing::{Bytes, GcPercent, Knobs, MemoryLimit, Parts},
     plant::Bug,
     roots::{RootSlot, RootTable},
     safepoint::SafepointMeter,
-    scavenger::Scavenger,
     sweeper,
     verify::Verifier,
     watchdog::Watchdog,
@@ -39,6 +36,12 @@ use std::{
 pub struct Config {
     /// How much garbage to accept. 100 percent by default.
     pub percent: GcPercent,
+    /// A soft limit on all memory of the heap, external bytes included. None by default.
+    pub memory_limit: MemoryLimit,
+    /// The parts of the pacer. Go's rules by default.
+    pub pacing: Option<Parts>,
+    /// Told of changes of memory pressure. Nobody by default.
+    pub pressure: Option<PressureListener>,
     /// Bytes of heap that may ever be in use; allocation fails beyond. 64 GiB of addresses by default.
     pub max_heap: usize,
     /// Background threads that mark. By default a quarter of the cores, at least one. With 0 there are no background
@@ -59,11 +62,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Config {
             percent: GcPercent::default(),
+            memory_limit: MemoryLimit::Off,
+            pacing: None,
+            pressure: None,
             max_heap: mudlark_arena::MAX_HEAP_BYTES_DEFAULT,
-            workers: (cores / 4).max(1),
+            workers: (cores() / 4).max(1),
             pages: Box::new(SystemPages),
             split_safepoints: false,
             watchdog: None,
@@ -71,6 +76,10 @@ impl Default for Config {
             zeal: Zeal::default(),
         }
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A heap could not be built.
@@ -139,7 +148,7 @@ impl Registry {
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
-/// | `plan_trigger`, `plan_goal` | the driver, at the end of a cycle; `set_percent` | relaxed atomics |
+/// | `pace` | the driver, paying mutators, background threads, knobs | its lock, by `try_lock` in mutators; relaxed atomics |
 ///
 /// Locks are taken in this order: driver, registry, bins of the arena, queue.
 pub struct Core {
@@ -154,15 +163,12 @@ pub struct Core {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) driver: Driver,
     pub(crate) background: Background,
-    pub(crate) scavenger: Scavenger,
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) verifier: Verifier,
     pub(crate) zealot: Zealot,
     pub(crate) birthplace: Birthplace,
     bins: Mutex<HashMap<usize, NonNull<Bin>>>,
-    pacer: Mutex<Pacer>,
-    plan_trigger: AtomicU64,
-    plan_goal: AtomicU64,
+    pub(crate) pace: Pace,
     pub(crate) assist_ns: AtomicU64,
     /// A mutator found no memory: it waits for a cycle when its scope ends.
     pub(crate) starved: AtomicBool,
@@ -197,8 +203,13 @@ impl Core {
         })
         .map_err(HeapError::Reserve)?;
         let max_heap = arena.stats().reserved_bytes;
-        let pacer = Pacer::new(config.percent, max_heap as u64);
-        let plan = pacer.plan();
+        let knobs = Knobs {
+            percent: config.percent,
+            limit: config.memory_limit,
+            max_heap: Bytes(max_heap as u64),
+            cores: cores() as u32,
+            ..Knobs::default()
+        };
         Ok(Core {
             arena,
             queue: MarkQueue::default(),
@@ -211,15 +222,12 @@ impl Core {
             registry: Mutex::new(Registry::default()),
             driver: Driver::default(),
             background: Background::new(config.workers),
-            scavenger: Scavenger::default(),
             watchdog: config.watchdog,
             verifier: Verifier::new(config.verify),
             zealot: Zealot::new(config.zeal),
             birthplace: Birthplace::here(),
             bins: Mutex::new(HashMap::new()),
-            pacer: Mutex::new(pacer),
-            plan_trigger: AtomicU64::new(plan.trigger),
-            plan_goal: AtomicU64::new(plan.goal),
+            pace: Pace::new(knobs, config.pacing, config.pressure),
             assist_ns: AtomicU64::new(0),
             starved: AtomicBool::new(false),
             max_heap,
@@ -327,49 +335,7 @@ impl Core {
     /// In a fork of the process that made the heap.
     pub fn percent(&self) -> GcPercent {
         self.assert_not_forked("read the GC percent");
-        self.pacer.lock().percent()
-    }
-
-    /// Changes the GC percent; in force at once for the trigger of the next cycle.
-    ///
-    /// # Panics
-    ///
-    /// In a fork of the process that made the heap.
-    pub fn set_percent(&self, percent: GcPercent) {
-        self.assert_not_forked("set the GC percent");
-        let mut pacer = self.pacer.lock();
-        pacer.set_percent(percent);
-        self.store_plan(pacer.plan());
-    }
-
-    pub(crate) fn with_pacer<R>(&self, work: impl FnOnce(&mut Pacer) -> R) -> R {
-        work(&mut self.pacer.lock())
-    }
-
-    /// Takes a cycle into account and plans the next one.
-    pub(crate) fn report(&self, report: CycleReport) {
-        let mut pacer = self.pacer.lock();
-        pacer.report(report);
-        self.store_plan(pacer.plan());
-    }
-
-    fn store_plan(&self, plan: Plan) {
-        self.plan_trigger.store(plan.trigger, Relaxed);
-        self.plan_goal.store(plan.goal, Relaxed);
-    }
-
-    pub(crate) fn plan(&self) -> Plan {
-        Plan { trigger: self.plan_trigger.load(Relaxed), goal: self.plan_goal.load(Relaxed) }
-    }
-
-    /// Whether the heap has grown to its trigger.
-    pub(crate) fn is_triggered(&self) -> bool {
-        self.accounts.live() >= self.plan_trigger.load(Relaxed)
-    }
-
-    /// Whether the heap has outgrown its goal: the cycle did not keep up.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.accounts.live() >= self.plan_goal.load(Relaxed)
+        self.with_pacer(|pacer, _| pacer.knobs().percent)
     }
 
     /// Whether memory that is not used yet is almost gone.

@@ -37,6 +37,7 @@ mod bell;
 mod cgroup;
 mod cycle;
 mod descriptor;
+mod external;
 mod fork;
 mod handshake;
 mod heap;
@@ -46,12 +47,12 @@ mod mark_lock;
 #[cfg(all(test, loom))]
 mod models;
 mod mutator;
+mod pace;
 pub mod pacing;
 mod pauses;
 mod plant;
 mod roots;
 mod safepoint;
-mod scavenger;
 mod stats;
 mod sweeper;
 mod trace;
@@ -65,16 +66,15 @@ pub use alloc_slow::{FullCause, HeapFull};
 pub use background::{Collector, SharedCollector};
 pub use barrier::Shader;
 pub use descriptor::{Descriptor, trace_no_part, trace_nothing};
+pub use external::ExternalBytes;
 pub use handshake::{HANDSHAKES, HandshakeStats};
 pub use heap::{Config, Core, HeapError, MAX_HEAP_LEAST};
 pub use local::{Kind, Local};
 pub use mark::{MarkStats, Marker};
 pub use mark_lock::{MarkLock, Stamp};
 pub use mutator::Mutator;
-pub use pacing::{
-    GcPercent, MemoryLimit, ParseGcPercentError,
-    legacy::{CycleReport, Pacer, Plan},
-};
+pub use pace::PressureListener;
+pub use pacing::{GcPercent, MemoryLimit, ParseGcPercentError};
 pub use pauses::PauseSummary;
 pub use roots::RootSlot;
 pub use safepoint::SafepointStats;

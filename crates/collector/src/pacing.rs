@@ -62,7 +62,6 @@ mod goal;
 mod guard;
 mod idle;
 mod knobs;
-pub mod legacy;
 mod limit;
 mod limiter;
 mod pacer;

@@ -26,6 +26,8 @@ pub struct Stats {
     pub goal_bytes: u64,
     /// Where the next cycle begins.
     pub trigger_bytes: u64,
+    /// Outside of the heap, held by objects, as far as the program accounts for it.
+    pub external_bytes: u64,
     /// Allocated since birth, counted by regions.
     pub allocated_bytes: u64,
     /// Objects allocated since birth, without those of open regions.
@@ -72,7 +74,6 @@ impl Core {
     /// In a fork of the process that made the heap.
     pub fn stats(&self) -> Stats {
         self.assert_not_forked("read the statistics");
-        let plan = self.plan();
         let cycles = self.driver.counts();
         Stats {
             cycles: cycles.finished,
@@ -80,8 +81,9 @@ impl Core {
             aborted_cycles: cycles.aborted,
             marked_bytes: cycles.last_live,
             live_bytes: self.accounts.live(),
-            goal_bytes: plan.goal,
-            trigger_bytes: plan.trigger,
+            goal_bytes: self.pace.goal(),
+            trigger_bytes: self.pace.trigger(),
+            external_bytes: self.pace.external(),
             allocated_bytes: self.accounts.allocated(),
             allocated_objects: self.accounts.objects(),
             roots: self.roots.len() as u64,

@@ -3,7 +3,8 @@
 use crate::scope::Scope;
 use mudlark_collector::{
     self as collector, CellStats, Collector, Config, GcPercent, HANDSHAKES, HandshakeStats, HeapError,
-    SafepointStats, SharedCollector, StuckScope, VerifyReport, Watchdog, WorkerStats, Zeal,
+    PressureListener, SafepointStats, SharedCollector, StuckScope, VerifyReport, Watchdog, WorkerStats, Zeal,
+    pacing::{Gauges, MemoryLimit, Parts, PressureChange, RampBound},
 };
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -45,6 +46,51 @@ impl HeapBuilder {
     /// live. The smallest goal is 4 MiB · percent / 100.
     pub fn gc_percent(mut self, percent: impl Into<GcPercent>) -> HeapBuilder {
         self.config.percent = percent.into();
+        self
+    }
+
+    /// A soft limit on memory, in bytes: all that the heap has from the system, and the external bytes of objects. None by default.
+    ///
+    /// Near the limit cycles come earlier than the GC percent says, and free memory goes back at once. It gives way only to what is
+    /// live; then collections are kept from taking more than about half of the CPU. For a limit that is never exceeded,
+    /// see [`HeapBuilder::max_heap`]; that of the process's cgroup is read by [`MemoryLimit::from_cgroup_at`].
+    ///
+    /// # Example: no garbage beyond a limit
+    ///
+    /// ```
+    /// use mudlark::{Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().gc_percent(400).memory_limit(64 << 20).build()?;
+    /// assert_eq!(heap.set_memory_limit(MemoryLimit::Off), MemoryLimit::from(64 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn memory_limit(mut self, limit: impl Into<MemoryLimit>) -> HeapBuilder {
+        self.config.memory_limit = limit.into();
+        self
+    }
+
+    /// Other parts of the pacer than Go's rules: when cycles begin, how far the heap grows, what allocations owe.
+    ///
+    /// # Example: the square root rule, at a third of a core per GiB
+    ///
+    /// ```
+    /// use mudlark::{Heap, pacing::{Parts, SquareRoot}};
+    ///
+    /// let cores = std::thread::available_parallelism()?.get() as u32;
+    /// let parts = Parts::on(cores).with_goal(SquareRoot::new(0.3));
+    /// let heap = Heap::builder().pacing(parts).build()?;
+    /// heap.collect();
+    /// assert!(heap.explain(heap.stats().cycles).contains("goal"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pacing(mut self, parts: Parts) -> HeapBuilder {
+        self.config.pacing = Some(parts);
+        self
+    }
+
+    /// Calls `tell` when memory pressure changes, at most once a cycle, on the thread that ends the cycle. It must not use the heap.
+    pub fn on_pressure(mut self, tell: impl Fn(PressureChange) + Send + Sync + 'static) -> HeapBuilder {
+        self.config.pressure = Some(PressureListener::new(tell));
         self
     }
 
@@ -165,9 +211,66 @@ impl Heap {
         self.collector.percent()
     }
 
-    /// Changes the GC percent, at once.
-    pub fn set_gc_percent(&self, percent: impl Into<GcPercent>) {
-        self.collector.set_percent(percent.into());
+    /// Changes the GC percent, at once; returns the old one.
+    pub fn set_gc_percent(&self, percent: impl Into<GcPercent>) -> GcPercent {
+        self.collector.set_percent(percent.into())
+    }
+
+    /// The memory limit in force.
+    pub fn memory_limit(&self) -> MemoryLimit {
+        self.collector.with_pacer(|pacer, _| pacer.knobs().limit)
+    }
+
+    /// Changes the memory limit, at once; returns the old one.
+    pub fn set_memory_limit(&self, limit: impl Into<MemoryLimit>) -> MemoryLimit {
+        self.collector.set_memory_limit(limit.into())
+    }
+
+    /// Gives all free memory back to the system now; returns how many bytes it were. What is needed again must be got again.
+    pub fn release_free_memory(&self) -> usize {
+        self.collector.release_free_memory()
+    }
+
+    /// Suspends cycles while a program builds what it will keep: until the heap reaches the bound, or the guard is dropped. One cycle
+    /// then makes up for it.
+    ///
+    /// # Example: load first, collect then
+    ///
+    /// ```
+    /// use mudlark::{Heap, pacing::RampBound};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let ramp_up = heap.ramp_up(RampBound::Limits);
+    /// let _table = mutator.enter(|cx| cx.root(cx.alloc_slice_fill(1 << 20, 7_u64)));
+    /// assert_eq!(heap.stats().cycles, 0);
+    /// drop(ramp_up);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ramp_up(&self, bound: RampBound) -> RampUpGuard {
+        self.collector.begin_ramp_up(bound);
+        RampUpGuard { heap: self.clone() }
+    }
+
+    /// What the pacer can be watched by: the effective GC percent, memory pressure, the CPU limiter.
+    ///
+    /// # Example: how much garbage there is room for
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// println!("{:.0} % of what is live", heap.gauges().effective_gc_percent);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn gauges(&self) -> Gauges {
+        self.collector.with_pacer(|pacer, memory| pacer.gauges(memory))
+    }
+
+    /// Why the pacer decided as it did about a cycle (they are counted from 1; the running one is the last), a line for each decision
+    /// that it still remembers: inputs, formula, which bound ruled, result.
+    pub fn explain(&self, cycle: u64) -> String {
+        self.collector.with_pacer(|pacer, _| pacer.explain(cycle))
     }
 
     /// The maximum heap in bytes; less than was asked for if the system granted fewer addresses.
@@ -248,6 +351,19 @@ impl Heap {
     #[doc(hidden)]
     pub fn recount(&self) -> Result<(), String> {
         self.collector.recount()
+    }
+}
+
+/// Suspends cycles until it is dropped; see [`Heap::ramp_up`].
+#[derive(Debug)]
+#[must_use = "a ramp-up lasts as long as its guard"]
+pub struct RampUpGuard {
+    heap: Heap,
+}
+
+impl Drop for RampUpGuard {
+    fn drop(&mut self) {
+        self.heap.collector.end_ramp_up();
     }
 }
 
@@ -359,6 +475,8 @@ pub struct HeapStats {
     pub released_bytes: u64,
     /// Committed memory beside the blocks: mark bitmaps, block records.
     pub side_table_bytes: u64,
+    /// Outside of the heap, held by objects: what [`Scope::account_external`](crate::Scope::account_external) was told.
+    pub external_bytes: u64,
     /// Allocated, counted by regions.
     pub allocated_bytes: u64,
     /// Objects allocated, without those in regions that are still open.
@@ -394,6 +512,7 @@ impl From<collector::Stats> for HeapStats {
             committed_bytes: arena.committed_bytes as u64,
             released_bytes: arena.released_bytes as u64,
             side_table_bytes: arena.side_table_bytes as u64,
+            external_bytes: stats.external_bytes,
             allocated_bytes: stats.allocated_bytes,
             allocated_objects: stats.allocated_objects,
             roots: stats.roots,

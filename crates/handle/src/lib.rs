@@ -59,11 +59,13 @@ mod weak;
 pub use cell::{GcCell, Word};
 pub use error::AllocError;
 pub use gc::{Erased, Gc, Referent};
-pub use heap::{Heap, HeapBuilder, HeapStats, Mutator};
+pub use heap::{Heap, HeapBuilder, HeapStats, Mutator, RampUpGuard};
 pub use mudlark_arena::BinStats;
+pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
-    CellStats, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats, ParseGcPercentError,
-    PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats, Zeal,
+    CellStats, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
+    MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats,
+    Zeal,
 };
 pub use mudlark_derive::Trace;
 pub use mutex::{GcMutex, GcMutexGuard};

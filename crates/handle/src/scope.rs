@@ -7,7 +7,7 @@ use crate::{
     root::Root,
     trace::{Rebrand, Trace},
 };
-use mudlark_collector::{Core, Descriptor, HeapFull, Kind, Local, Mutator, WeakBox};
+use mudlark_collector::{Core, Descriptor, ExternalBytes, HeapFull, Kind, Local, Mutator, WeakBox};
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 /// A mutator in a scope: what allocates, and what changes cells. Usually called `cx`.
@@ -152,6 +152,32 @@ impl<'gc> Scope<'gc> {
     ) -> Result<NonNull<u8>, HeapFull> {
         // SAFETY: H3: the callers' `init` writes an object of the descriptor's type, or an empty slice.
         unsafe { self.local().alloc_large(&self.mutator, descriptor, bytes, init) }
+    }
+
+    /// Counts memory outside of the heap that an object holds: a buffer, a handle of the system. It paces cycles and counts
+    /// against the memory limit as if it were in the heap. Keep the answer in the object: the bytes are gone when it dies.
+    ///
+    /// # Example: an image whose pixels are elsewhere
+    ///
+    /// ```
+    /// use mudlark::{ExternalBytes, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Image {
+    ///     pixels: Vec<u8>,
+    ///     _held: ExternalBytes,
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// mutator.enter(|cx| _ = cx.alloc(Image { pixels: vec![0; 1 << 20], _held: cx.account_external(1 << 20) }));
+    /// assert_eq!(heap.stats().external_bytes, 1 << 20);
+    /// mutator.collect();
+    /// assert_eq!(heap.stats().external_bytes, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn account_external(&self, bytes: u64) -> ExternalBytes {
+        self.local().account_external(&self.mutator, bytes)
     }
 
     /// A new weak box for an object that a `Gc` of this scope leads to.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mudlark::GcPercent;
+use mudlark_sim::policy::PolicySpec;
 
 use crate::error::LabError;
 use crate::scale::Scale;
@@ -56,6 +57,15 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_max_heap)]
     pub max_heap: Option<ByteSize>,
 
+    /// Soft limit on memory, such as 512MiB: collections come earlier near it, and it gives way only to what is live
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory_limit)]
+    pub memory_limit: Option<ByteSize>,
+
+    /// How big the heap may grow, as for `mudlark sim`: percent, percent:50, fixed:64MiB, sqrt:0.3 (cores per GiB),
+    /// share:0.04, no-assists or none
+    #[arg(long, value_name = "P")]
+    pub policy: Option<PolicySpec>,
+
     /// Background threads of the collector; with 0 the workload's threads do all its work
     #[arg(long, value_name = "N", value_parser = parse_workers)]
     pub workers: Option<usize>,
@@ -67,6 +77,10 @@ pub struct RunArgs {
     /// The heap to run on: collected by mudlark, or freed by hand on mimalloc
     #[arg(long, value_enum, default_value = "mudlark")]
     pub heap: HeapName,
+
+    /// Print the pacer's decisions about the last cycles, after the run
+    #[arg(long)]
+    pub explain: bool,
 
     /// Print one line of JSON instead of a text to read
     #[arg(long)]
@@ -163,6 +177,8 @@ pub struct Request {
     pub scale: Scale,
     /// Where.
     pub heap: HeapRequest,
+    /// Whether the report explains the last cycles.
+    pub explain: bool,
 }
 
 /// The heap of a run.
@@ -174,6 +190,10 @@ pub enum HeapRequest {
         gc_percent: Option<GcPercent>,
         /// The hard limit.
         max_heap: Option<ByteSize>,
+        /// The soft limit.
+        memory_limit: Option<ByteSize>,
+        /// The rules of pacing.
+        policy: Option<PolicySpec>,
         /// Background threads.
         workers: Option<usize>,
     },
@@ -185,20 +205,31 @@ impl RunArgs {
     /// Checks the options against each other.
     ///
     /// # Errors
-    /// Refuses threads for a workload that has one thread's version only, and options of the collected heap
-    /// for the other one.
+    /// Refuses threads for a workload that has one thread's version only, options of the collected heap for the other
+    /// one, and two GC percents.
     pub fn into_request(self) -> Result<Request, LabError> {
-        let Self { workload, threads, gc_percent, max_heap, workers, scale, heap, json: _ } = self;
+        let Self { workload, threads, gc_percent, max_heap, memory_limit, policy, .. } = self;
+        let Self { workers, scale, heap, explain, json: _, .. } = self;
         if threads > 1 && !workload.is_threaded() {
             return Err(LabError::OneThreadOnly { workload, threads });
         }
         let heap = match heap {
-            HeapName::Mudlark => HeapRequest::Mudlark { gc_percent, max_heap, workers },
+            HeapName::Mudlark => {
+                if let (Some(_), Some(policy @ (PolicySpec::Percent(Some(_)) | PolicySpec::None))) =
+                    (gc_percent, policy)
+                {
+                    return Err(LabError::TwoPercents { policy });
+                }
+                HeapRequest::Mudlark { gc_percent, max_heap, memory_limit, policy, workers }
+            }
             HeapName::Malloc => {
                 let given = [
                     (gc_percent.is_some(), "--gc-percent"),
                     (max_heap.is_some(), "--max-heap"),
+                    (memory_limit.is_some(), "--memory-limit"),
+                    (policy.is_some(), "--policy"),
                     (workers.is_some(), "--workers"),
+                    (explain, "--explain"),
                 ];
                 if let Some(&(_, option)) = given.iter().find(|(is_given, _)| *is_given) {
                     return Err(LabError::NotForMalloc { option });
@@ -206,7 +237,7 @@ impl RunArgs {
                 HeapRequest::Malloc
             }
         };
-        Ok(Request { workload, threads, scale, heap })
+        Ok(Request { workload, threads, scale, heap, explain })
     }
 }
 
@@ -217,6 +248,8 @@ const LIVE_MIN: ByteSize = ByteSize(16 << 10);
 const LIVE_MAX: ByteSize = ByteSize(1 << 30);
 /// A heap has tables of its own and a minimum to run on; below this nothing can be learned from a run.
 const MAX_HEAP_MIN: ByteSize = ByteSize(1 << 20);
+/// The headroom below a memory limit is as much.
+const MEMORY_LIMIT_MIN: ByteSize = ByteSize(1 << 20);
 
 fn parse_threads(text: &str) -> Result<usize, String> {
     parse_count(text, 1, THREADS_MAX, "someone must do the work")
@@ -260,11 +293,21 @@ fn parse_max_heap(text: &str) -> Result<ByteSize, String> {
     Ok(size)
 }
 
+fn parse_memory_limit(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: crate::size::SizeError| error.to_string())?;
+    if size < MEMORY_LIMIT_MIN {
+        return Err(format!(
+            "the headroom alone is {MEMORY_LIMIT_MIN}, so less cannot be a limit; try 64MiB"
+        ));
+    }
+    Ok(size)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
-    use super::{Cli, Command, HeapRequest, LabError, Request};
+    use super::{Cli, Command, HeapRequest, LabError, PolicySpec, Request};
     use crate::size::ByteSize;
     use crate::workloads::Workload;
 
@@ -285,22 +328,27 @@ mod tests {
         let request = request("mudlark run trees").unwrap();
         assert_eq!((request.workload, request.threads), (Workload::Trees, 1));
         assert_eq!(request.scale.factor(), 1.0);
-        let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request.heap else {
+        let HeapRequest::Mudlark { gc_percent, max_heap, memory_limit, policy, workers } = request.heap
+        else {
             panic!("mudlark is the default heap")
         };
         assert!(gc_percent.is_none() && max_heap.is_none() && workers.is_none());
+        assert!(memory_limit.is_none() && policy.is_none() && !request.explain);
     }
 
     #[test]
     fn every_knob_arrives() {
-        let line = "mudlark run alloc --threads 2 --gc-percent off --max-heap 512MiB --workers 0 --scale 0.5";
+        let line = "mudlark run alloc --threads 2 --gc-percent off --max-heap 512MiB --memory-limit 256MiB \
+                    --policy sqrt:0.3 --workers 0 --scale 0.5 --explain";
         let request = request(line).unwrap();
-        assert_eq!((request.threads, request.scale.factor()), (2, 0.5));
-        let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request.heap else {
+        assert_eq!((request.threads, request.scale.factor(), request.explain), (2, 0.5, true));
+        let HeapRequest::Mudlark { gc_percent, max_heap, memory_limit, policy, workers } = request.heap
+        else {
             panic!("mudlark is the default heap")
         };
         assert!(gc_percent.is_some());
         assert_eq!((max_heap, workers), (Some(ByteSize(512 << 20)), Some(0)));
+        assert_eq!((memory_limit, policy), (Some(ByteSize(256 << 20)), Some(PolicySpec::SquareRoot(0.3))));
     }
 
     #[test]
@@ -309,6 +357,14 @@ mod tests {
         assert!(matches!(refused, Err(LabError::OneThreadOnly { workload: Workload::Splay, threads: 2 })));
         let refused = request("mudlark run trees --heap malloc --workers 1");
         assert!(matches!(refused, Err(LabError::NotForMalloc { option: "--workers" })));
+        for policy in ["percent:50", "none"] {
+            let refused = request(&format!("mudlark run trees --gc-percent 50 --policy {policy}"));
+            assert!(matches!(refused, Err(LabError::TwoPercents { .. })), "{policy}");
+        }
+        for policy in ["percent", "no-assists", "share:0.04"] {
+            let request = request(&format!("mudlark run trees --gc-percent 50 --policy {policy}"));
+            assert!(request.is_ok(), "{policy}");
+        }
     }
 
     #[test]
@@ -324,6 +380,14 @@ mod tests {
             "run trees --max-heap 0",
             "run trees --max-heap 4KiB",
             "run trees --max-heap lots",
+            "run trees --memory-limit 0",
+            "run trees --memory-limit 4KiB",
+            "run trees --memory-limit -1",
+            "run trees --memory-limit off",
+            "run trees --policy magic",
+            "run trees --policy fixed",
+            "run trees --policy percent --policy none",
+            "run trees --explain 3",
             "run trees --scale 0",
             "run trees --scale -1",
             "run trees --scale nan",

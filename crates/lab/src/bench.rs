@@ -1,12 +1,15 @@
 //! Runs one request: plans the workload, makes the heap, runs, and gathers what was measured.
 
+use std::thread::available_parallelism;
+
+use mudlark::pacing::Knobs;
 use mudlark::{Heap, HeapStats};
 
 use crate::args::{HeapRequest, Request};
 use crate::error::LabError;
 use crate::measure::{peak_memory, process_cpu};
 use crate::progress::Progress;
-use crate::report::{GcReport, Report};
+use crate::report::{Explanation, GcReport, Report};
 use crate::size::ByteSize;
 use crate::workloads::{
     Bench, Context, Failure, Workload, alloc, gcbench, graph, lists, pusher, splay, trees,
@@ -33,10 +36,10 @@ fn run_bench<B: Bench>(request: &Request) -> Result<Report, LabError> {
     let bench = B::plan(request.scale);
     let progress = Progress::on_terminal(request.workload.name(), bench.units());
     let context = Context { threads: request.threads, progress: &progress };
-    let (implementation, outcome, gc) = match request.heap {
+    let (implementation, outcome, gc, explanation) = match request.heap {
         HeapRequest::Malloc => {
             let outcome = bench.run_on_malloc(&context).map_err(|failure| explain(failure, request, None))?;
-            ("malloc", outcome, None)
+            ("malloc", outcome, None, None)
         }
         HeapRequest::Mudlark { .. } => {
             let cpu_before = process_cpu();
@@ -44,8 +47,8 @@ fn run_bench<B: Bench>(request: &Request) -> Result<Report, LabError> {
             let outcome = bench
                 .run_on_mudlark(&heap, &context)
                 .map_err(|failure| explain(failure, request, Some(&heap.stats())))?;
-            let gc = GcReport::new(&heap.stats(), process_cpu().saturating_sub(cpu_before));
-            ("mudlark", outcome, Some(gc))
+            let gc = GcReport::new(&heap, process_cpu().saturating_sub(cpu_before));
+            ("mudlark", outcome, Some(gc), request.explain.then(|| Explanation::of(&heap)))
         }
     };
     drop(progress);
@@ -61,16 +64,26 @@ fn run_bench<B: Bench>(request: &Request) -> Result<Report, LabError> {
         finding: outcome.finding,
         peak_memory: peak_memory(),
         gc,
+        explanation,
     })
 }
 
 fn make_heap(request: HeapRequest) -> Result<Heap, LabError> {
     let mut builder = Heap::builder().split_safepoints(true);
-    let HeapRequest::Mudlark { gc_percent, max_heap, workers } = request else {
+    let HeapRequest::Mudlark { gc_percent, max_heap, memory_limit, policy, workers } = request else {
         unreachable!("only the collected heap is made here")
     };
     if let Some(percent) = gc_percent {
         builder = builder.gc_percent(percent);
+    }
+    if let Some(ByteSize(bytes)) = memory_limit {
+        builder = builder.memory_limit(bytes);
+    }
+    if let Some(policy) = policy {
+        let cores = available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
+        let percent = gc_percent.unwrap_or_default();
+        let knobs = policy.knobs(Knobs { percent, ..Knobs::default() });
+        builder = builder.gc_percent(knobs.percent).pacing(policy.parts(cores));
     }
     if let Some(ByteSize(bytes)) = max_heap {
         // What no address space holds is for the heap to refuse.

@@ -1,6 +1,7 @@
 //! What can go wrong with a run, said so that the next try succeeds.
 
 use mudlark::{HeapError, HeapStats};
+use mudlark_sim::policy::PolicySpec;
 
 use crate::size::ByteSize;
 use crate::torture::Fault;
@@ -28,6 +29,14 @@ pub enum LabError {
     NotForMalloc {
         /// The option.
         option: &'static str,
+    },
+    /// A GC percent was given beside a policy that has one.
+    #[error(
+        "cannot apply --gc-percent beside --policy {policy}: the policy sets the percent; leave one of them out"
+    )]
+    TwoPercents {
+        /// The policy.
+        policy: PolicySpec,
     },
     /// A workload that measures collections was asked of a heap that has none.
     #[error(
@@ -106,6 +115,7 @@ impl LabError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::OneThreadOnly { .. } | Self::NotForMalloc { .. } | Self::NoCollections { .. } => 2,
+            Self::TwoPercents { .. } => 2,
             Self::Heap { max_heap: Some(_), .. } | Self::Sim(_) => 2,
             _ => 1,
         }
@@ -130,7 +140,7 @@ fn heap_remedy(max_heap: Option<ByteSize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::LabError;
+    use super::{LabError, PolicySpec};
     use crate::size::ByteSize;
     use crate::workloads::Workload;
 
@@ -153,6 +163,7 @@ mod tests {
     #[test]
     fn what_another_command_line_avoids_leaves_with_2() {
         assert_eq!(LabError::NotForMalloc { option: "--workers" }.exit_code(), 2);
+        assert_eq!(LabError::TwoPercents { policy: PolicySpec::None }.exit_code(), 2);
         assert_eq!(LabError::NoCollections { workload: Workload::Graph }.exit_code(), 2);
         assert_eq!(LabError::OneThreadOnly { workload: Workload::Graph, threads: 2 }.exit_code(), 2);
     }

@@ -58,6 +58,19 @@ impl Object {
     }
 }
 
+/// Writes texts as an array.
+pub(crate) fn array(texts: &[String]) -> String {
+    let mut json = "[".to_owned();
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        push_text(&mut json, text);
+    }
+    json.push(']');
+    json
+}
+
 fn push_text(out: &mut String, value: &str) {
     out.push('"');
     for c in value.chars() {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use mudlark::{HeapStats, SafepointStats};
+use mudlark::pacing::MemoryLimit;
+use mudlark::{Heap, SafepointStats};
 
 use crate::error::LabError;
-use crate::json::Object;
+use crate::json::{Object, array};
 use crate::latency::Latency;
 use crate::measure::Elapsed;
 use crate::scale::Scale;
@@ -31,6 +32,44 @@ pub struct Report {
     pub(crate) peak_memory: ByteSize,
     /// `None` where nothing is collected.
     pub(crate) gc: Option<GcReport>,
+    /// Why the last cycles were as they were, if somebody asked.
+    pub(crate) explanation: Option<Explanation>,
+}
+
+/// The decisions about the last complete cycles that the pacer remembers, from the oldest to the newest.
+#[derive(Debug)]
+pub(crate) struct Explanation {
+    lines: Vec<String>,
+}
+
+impl Explanation {
+    pub(crate) fn of(heap: &Heap) -> Self {
+        let stats = heap.stats();
+        let mut cycles = Vec::new();
+        // Cycles that were given up have numbers too.
+        for cycle in (1..=stats.cycles + stats.aborted_cycles).rev() {
+            let text = heap.explain(cycle);
+            if text.is_empty() {
+                break;
+            }
+            cycles.push(text.lines().map(|line| format!("cycle {cycle}: {line}")).collect::<Vec<_>>());
+        }
+        Self { lines: cycles.into_iter().rev().flatten().collect() }
+    }
+
+    fn to_json(&self) -> String {
+        array(&self.lines)
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lines.is_empty() {
+            return writeln!(f, "\nno cycle to explain");
+        }
+        writeln!(f)?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
 }
 
 /// What the collector did during a run, preparations included.
@@ -53,11 +92,17 @@ pub(crate) struct GcReport {
     cpu_fraction: f64,
     live: ByteSize,
     goal: ByteSize,
+    /// The soft limit; `None` for none.
+    memory_limit: Option<ByteSize>,
+    /// What the GC percent would have to be for the same goal without limits; infinite without a goal, or with nothing live.
+    effective_gc_percent: f64,
+    external: ByteSize,
 }
 
 impl GcReport {
     /// Reads the statistics of a heap after `cpu` of process time with it.
-    pub(crate) fn new(stats: &HeapStats, cpu: Duration) -> Self {
+    pub(crate) fn new(heap: &Heap, cpu: Duration) -> Self {
+        let stats = heap.stats();
         let SafepointStats { pauses, work, descheduled, .. } = &stats.safepoints;
         let collector_ns = stats.collector_cpu_ns + stats.assist_ns;
         Self {
@@ -75,11 +120,17 @@ impl GcReport {
             cpu_fraction: collector_ns as f64 / cpu.as_nanos().max(1) as f64,
             live: ByteSize(stats.live_bytes),
             goal: ByteSize(stats.goal_bytes),
+            memory_limit: match heap.memory_limit() {
+                MemoryLimit::Bytes(limit) => Some(ByteSize(limit.0)),
+                MemoryLimit::Off => None,
+            },
+            effective_gc_percent: heap.gauges().effective_gc_percent,
+            external: ByteSize(stats.external_bytes),
         }
     }
 
     fn to_json(self) -> Object {
-        Object::new()
+        let json = Object::new()
             .integer("cycles", self.cycles)
             .number("pause_max_us", micros(self.pause_max), 3)
             .number("pause_total_us", micros(self.pause_total), 3)
@@ -95,6 +146,12 @@ impl GcReport {
             .number("safepoint_work_p99_us", micros(self.work_p99), 3)
             .number("safepoint_work_max_us", micros(self.work_max), 3)
             .number("safepoint_descheduled_max_us", micros(self.descheduled_max), 3)
+            .raw(
+                "memory_limit_bytes",
+                &self.memory_limit.map_or("null".to_owned(), |limit| limit.0.to_string()),
+            )
+            .number("effective_gc_percent", self.effective_gc_percent, 1);
+        if self.external.0 > 0 { json.integer("external_bytes", self.external.0) } else { json }
     }
 }
 
@@ -128,7 +185,7 @@ impl Report {
             .number("scale", self.scale.factor(), 6)
             .flag("checksum_ok", self.judge().is_ok())
             .integer("objects", self.objects);
-        match self.finding {
+        json = match self.finding {
             Finding::Nothing | Finding::Latency(_) => json,
             Finding::PerObject => json.number("ns_per_object", self.ns_per(self.objects), 3),
             Finding::PerWrite(writes) => json.number("ns_per_write", self.ns_per(writes), 3),
@@ -137,8 +194,11 @@ impl Report {
                 .number("ns_per_live_object", self.ns_per(live_objects), 3)
                 .number("live_mb_per_s", self.live_mb_per_s(), 1)
                 .integer("live_objects", live_objects),
+        };
+        if let Some(explanation) = &self.explanation {
+            json = json.raw("explain", &explanation.to_json());
         }
-        .finish()
+        json.finish()
     }
 
     /// Divides the time of the run by a count.
@@ -200,13 +260,37 @@ impl fmt::Display for Report {
             writeln!(f, "               of it work: p99 {work}, max {most}; without a core: max {away}")?;
             let (passed, of_all) = (Grouped(gc.passed), Time(gc.passed_work_p9999));
             writeln!(f, "               of all {passed} passed while cycles ran: p99.99 {of_all} of work")?;
-            writeln!(f, "  heap         {} live after the last cycle, goal {}", gc.live, gc.goal)?;
+            gc.fmt_heap(f)?;
         }
         writeln!(f, "  peak memory  {}", self.peak_memory)?;
         match self.judge() {
             Ok(()) => writeln!(f, "  checksum     {}, as it must be", self.checksum),
             Err(_) => writeln!(f, "  checksum     {}, WRONG: it must be {}", self.checksum, self.expected),
+        }?;
+        self.explanation.as_ref().map_or(Ok(()), |explanation| explanation.fmt(f))
+    }
+}
+
+impl GcReport {
+    fn fmt_heap(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  heap         {} live after the last cycle, ", self.live)?;
+        match self.goal {
+            ByteSize(u64::MAX) => writeln!(f, "no goal")?,
+            goal => writeln!(f, "goal {goal}")?,
         }
+        f.write_str("  pacing       effective GC percent ")?;
+        match self.effective_gc_percent {
+            percent if percent.is_finite() => write!(f, "{percent:.0}")?,
+            _ => f.write_str("unbounded")?,
+        }
+        match self.memory_limit {
+            Some(limit) => write!(f, ", memory limit {limit}")?,
+            None => f.write_str(", no memory limit")?,
+        }
+        if self.external.0 > 0 {
+            write!(f, ", {} external", self.external)?;
+        }
+        writeln!(f)
     }
 }
 
@@ -252,7 +336,7 @@ impl fmt::Display for Grouped {
 mod tests {
     use std::time::Duration;
 
-    use super::{GcReport, Grouped, Report, Time};
+    use super::{Explanation, GcReport, Grouped, Report, Time};
     use crate::error::LabError;
     use crate::latency::Latency;
     use crate::measure::Elapsed;
@@ -274,6 +358,7 @@ mod tests {
             objects: 1_000_000,
             finding,
             peak_memory: ByteSize(3 << 20),
+            explanation: None,
             gc: Some(GcReport {
                 cycles: 3,
                 safepoints: 1234,
@@ -289,6 +374,9 @@ mod tests {
                 cpu_fraction: 0.25,
                 live: ByteSize(1 << 20),
                 goal: ByteSize(2 << 20),
+                memory_limit: None,
+                effective_gc_percent: 100.0,
+                external: ByteSize(0),
             }),
         }
     }
@@ -306,7 +394,8 @@ mod tests {
             r#""cpu_fraction":0.2500,"live_bytes":1048576,"goal_bytes":2097152,"safepoints":1234,"#,
             r#""safepoint_p50_us":1.000,"safepoint_p99_us":2.000,"safepoint_max_us":10.000,"#,
             r#""safepoints_passed":4321,"safepoint_work_p9999_us":0.500,"safepoint_work_p99_us":3.000,"#,
-            r#""safepoint_work_max_us":4.000,"safepoint_descheduled_max_us":6.000},"#,
+            r#""safepoint_work_max_us":4.000,"safepoint_descheduled_max_us":6.000,"#,
+            r#""memory_limit_bytes":null,"effective_gc_percent":100.0},"#,
             r#""scale":1.000000,"checksum_ok":true,"objects":1000000}"#
         );
         assert_eq!(report(latency()).to_json(), expected);
@@ -330,11 +419,30 @@ mod tests {
             "3 cycles, 25.0 % of CPU",
             "1,234, p50 1.00 µs",
             "3 MiB",
+            "1 MiB live after the last cycle, goal 2 MiB\n  pacing       effective GC percent 100, no memory limit\n",
             "7, as it must be\n",
         ];
         for part in parts {
             assert!(text.contains(part), "no {part:?} in {text}");
         }
+    }
+
+    #[test]
+    fn limits_and_explanations_are_told() {
+        let mut limited = report(Finding::Nothing);
+        let gc = limited.gc.as_mut().unwrap();
+        gc.memory_limit = Some(ByteSize(64 << 20));
+        (gc.effective_gc_percent, gc.goal) = (f64::INFINITY, ByteSize(u64::MAX));
+        gc.external = ByteSize(5 << 20);
+        limited.explanation =
+            Some(Explanation { lines: vec!["cycle 1: a \"b\"".to_owned(), "c".to_owned()] });
+        let (text, json) = (limited.to_string(), limited.to_json());
+        assert!(text.contains("no goal\n"), "{text}");
+        assert!(text.contains("percent unbounded, memory limit 64 MiB, 5 MiB external\n"), "{text}");
+        assert!(text.ends_with("as it must be\n\ncycle 1: a \"b\"\nc\n"), "{text}");
+        let keys = r#""memory_limit_bytes":67108864,"effective_gc_percent":null,"external_bytes":5242880}"#;
+        assert!(json.contains(keys), "{json}");
+        assert!(json.ends_with(r#""explain":["cycle 1: a \"b\"","c"]}"#), "{json}");
     }
 
     #[test]

@@ -172,6 +172,13 @@ fn bad_arguments_are_explained() {
         ("run trees --max-heap 1.5GiB", "such as 512MiB"),
         ("run trees --max-heap -1", "such as 512MiB"),
         ("run trees --max-heap 99999999999TiB", "larger than any address space"),
+        ("run trees --memory-limit 0", "try 64MiB"),
+        ("run trees --memory-limit 64KiB", "try 64MiB"),
+        ("run trees --memory-limit 1GB", "'GB' is not a unit"),
+        ("run trees --policy magic", "names no policy"),
+        ("run trees --policy fixed", "fixed:64MiB"),
+        ("run trees --gc-percent 50 --policy percent:100", "leave one of them out"),
+        ("run trees --gc-percent 50 --policy none", "leave one of them out"),
         ("run trees --scale 0", "above 0"),
         ("run trees --scale -1", "above 0"),
         ("run trees --scale nan", "above 0"),
@@ -184,11 +191,71 @@ fn bad_arguments_are_explained() {
         ("run trees --heap malloc --max-heap 1GiB", "--max-heap"),
         ("run trees --heap malloc --gc-percent 50", "--gc-percent"),
         ("run trees --heap malloc --workers 1", "--workers"),
+        ("run trees --heap malloc --memory-limit 1GiB", "--memory-limit"),
+        ("run trees --heap malloc --policy percent", "--policy"),
+        ("run trees --heap malloc --explain", "--explain"),
     ];
     for (line, remedy) in cases {
         let message = run_failing(line, 2);
         assert!(message.contains(remedy), "{line}: no {remedy:?} in {message}");
     }
+}
+
+/// Goal: a memory limit is held, and reported. Method: a workload with little that lives, far below what it takes without a
+/// limit.
+#[test]
+fn a_memory_limit_paces() {
+    let free = run_json("run trees --scale 0.001 --gc-percent 1000 --json");
+    assert_eq!(*free.get("gc").get("memory_limit_bytes"), Json::Null);
+    let limited = run_json("run trees --scale 0.001 --gc-percent 1000 --memory-limit 48MiB --json");
+    let (free, limited) = (free.get("gc"), limited.get("gc"));
+    assert_eq!(limited.number("memory_limit_bytes"), f64::from(48 << 20));
+    assert!(limited.number("goal_bytes") <= f64::from(48 << 20), "{limited:?}");
+    assert!(limited.find("effective_gc_percent").is_some(), "{limited:?}");
+    assert!(limited.number("cycles") > free.number("cycles"), "{limited:?} {free:?}");
+    assert_eq!(limited.find("external_bytes"), None);
+}
+
+/// Goal: all policies of the simulator pace real heaps. Method: a run with each, and what each promises of goals and cycles.
+#[test]
+fn policies_pace() {
+    let run = |policy| run_json(&format!("run trees --scale 0.001 --policy {policy} --json"));
+    for policy in ["percent", "percent:50", "no-assists", "sqrt:0.3", "share:4%"] {
+        let json = run(policy);
+        check_keys(&json, "trees");
+        assert!(json.get("gc").number("cycles") >= 1.0, "{policy}: {json:?}");
+    }
+    let fixed = run("fixed:64MiB");
+    assert_eq!(fixed.get("gc").number("goal_bytes"), f64::from(64 << 20));
+    for policy in ["none", "percent:off"] {
+        let json = run(policy);
+        assert_eq!(json.get("gc").number("cycles"), 0.0, "{policy}: {json:?}");
+    }
+}
+
+/// Goal: a run can be explained. Method: the numbers of the cycles in the lines follow each other and end with the last; the
+/// same in text and JSON; no line without being asked.
+#[test]
+fn a_run_is_explained() {
+    let json = run_json("run trees --scale 0.001 --memory-limit 48MiB --explain --json");
+    let Json::Array(lines) = json.get("explain") else { panic!("{json:?}") };
+    let mut cycles = Vec::new();
+    for line in lines {
+        let Json::Text(line) = line else { panic!("{line:?}") };
+        let (cycle, _) = line.strip_prefix("cycle ").and_then(|line| line.split_once(": ")).expect(line);
+        cycles.push(cycle.parse::<u64>().expect(line));
+    }
+    cycles.dedup();
+    assert!(cycles.is_sorted_by(|one, two| one + 1 == *two), "{cycles:?}");
+    assert_eq!(cycles.last().map(|&last| last as f64), Some(json.get("gc").number("cycles")));
+
+    let output = mudlark("run trees --scale 0.001 --memory-limit 48MiB --explain");
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for part in ["memory limit 48 MiB\n", "\ncycle 1: goal ", "; trigger ", ": began at ", ": finished at "] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert!(run_json("run trees --scale 0.001 --json").find("explain").is_none());
 }
 
 #[test]
@@ -214,7 +281,19 @@ fn help_names_every_knob() {
     let output = mudlark("run --help");
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).expect("the help is UTF-8");
-    for knob in ["--threads", "--gc-percent", "--max-heap", "--workers", "--scale", "--heap", "--json"] {
+    let knobs = [
+        "--threads",
+        "--gc-percent",
+        "--max-heap",
+        "--memory-limit",
+        "--policy",
+        "--workers",
+        "--scale",
+        "--heap",
+        "--explain",
+        "--json",
+    ];
+    for knob in knobs {
         assert!(text.contains(knob), "no {knob} in {text}");
     }
 }

@@ -523,7 +523,7 @@ impl Machine {
         match outside {
             Outside::Collect => self.collect(first),
             Outside::DropRoot { root } => self.drop_root(root),
-            Outside::Percent(percent) => self.heap.set_gc_percent(percent),
+            Outside::Percent(percent) => _ = self.heap.set_gc_percent(percent),
             Outside::Reattach { second: true } => *second = self.heap.attach(),
             Outside::Reattach { second: false } => *first = self.heap.attach(),
         }

@@ -111,6 +111,7 @@ macro_rules! leaves {
 }
 
 leaves! {
+    mudlark_collector::ExternalBytes,
     {T: ?Sized + Send + 'static} Static<T>,
 }
 

@@ -10,13 +10,14 @@ pub(crate) fn mudlark(line: &str) -> Output {
     command.output().expect("the binary was built for this test")
 }
 
-/// A value of the JSON that the lab writes: no arrays, no escapes.
+/// A value of the JSON that the lab writes: no escapes.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
     Flag(bool),
     Number(f64),
     Text(String),
+    Array(Vec<Json>),
     Object(BTreeMap<String, Json>),
 }
 
@@ -51,9 +52,10 @@ impl Json {
 fn value(rest: &mut &str) -> Json {
     match rest.chars().next() {
         Some('{') => Json::Object(fields(rest)),
+        Some('[') => Json::Array(items(rest)),
         Some('"') => Json::Text(text(rest)),
         _ => {
-            let end = rest.find([',', '}']).unwrap_or(rest.len());
+            let end = rest.find([',', '}', ']']).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             *rest = after;
             match word {
@@ -64,6 +66,19 @@ fn value(rest: &mut &str) -> Json {
             }
         }
     }
+}
+
+fn items(rest: &mut &str) -> Vec<Json> {
+    let mut items = Vec::new();
+    expect(rest, "[");
+    while !rest.starts_with(']') {
+        if !items.is_empty() {
+            expect(rest, ",");
+        }
+        items.push(value(rest));
+    }
+    expect(rest, "]");
+    items
 }
 
 fn fields(rest: &mut &str) -> BTreeMap<String, Json> {
