@@ -153,7 +153,7 @@ fn drive(core: &Core) {
         core.watch();
         let limit = if core.driver.is(Phase::Idle) {
             let watch = core.watchdog.as_ref().map(Watchdog::interval);
-            [core.pace_idle(), watch].into_iter().flatten().min()
+            [core.pace_idle(), core.scavenge(), watch].into_iter().flatten().min()
         } else {
             naps += 1;
             Some((NAP_MIN * naps).min(NAP_MAX))

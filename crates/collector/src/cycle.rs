@@ -17,7 +17,7 @@
 //! takes longer, and waking threads, is left to the background thread that drives, which looks by itself while a cycle is under
 //! way. Nobody ever waits for the driver's lock: who does not get it leaves a note (`kick`), and the holder looks again (C3).
 
-use crate::{handshake::Handshake, heap::Core, pace::Completed, plant::Bug, verify::Verdict};
+use crate::{handshake::Handshake, heap::Core, pace::Completed, pacing::Cause, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
@@ -102,6 +102,8 @@ pub(crate) struct Driver {
     pub(crate) ended: AtomicU64,
     /// A cycle with at least this number is wanted.
     requested: AtomicU64,
+    /// Why it is wanted, if not because somebody asked.
+    cause: Mutex<Option<Cause>>,
     /// What had been allocated when the last cycle ended.
     allocated_at_end: AtomicU64,
     counts: Mutex<CycleCounts>,
@@ -134,6 +136,7 @@ impl Default for Driver {
             started: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             requested: AtomicU64::new(0),
+            cause: Mutex::new(None),
             allocated_at_end: AtomicU64::new(0),
             counts: Mutex::new(CycleCounts::default()),
             waiting: Mutex::new(()),
@@ -259,16 +262,20 @@ impl Driver {
         let started = self.started.load(Ordering::Relaxed);
         let forced = self.requested.load(Ordering::Relaxed) > started;
         // A trigger at or below what is live asks for cycles without end; one that follows no allocation brings nothing.
-        let grown = core.accounts.allocated() != self.allocated_at_end();
+        let grown = core.accounts.allocated() != self.allocated_at_end() || core.pace.external_grew();
         let due = grown && core.is_triggered();
         if !forced && !due {
             return false;
         }
-        self.counts.lock().forced += u64::from(forced);
+        let cause = match forced {
+            true => self.cause.lock().take().unwrap_or(Cause::Asked),
+            false => Cause::Trigger,
+        };
+        self.counts.lock().forced += u64::from(cause == Cause::Asked);
         state.aborted = false;
         state.allocated_at_arm = core.accounts.allocated();
         core.accounts.begin_cycle();
-        core.pace_begin(forced);
+        core.pace_begin(cause);
         // Before the gate opens: who drops a root, finds it open, and asks for a cycle then, gets the next one.
         self.started.store(started + 1, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `request`: it sees this number, or the scan sees the roots dropped before it.
@@ -439,6 +446,12 @@ impl Driver {
         self.ended.fetch_add(1, Ordering::Release);
         self.allocated_at_end.store(core.accounts.allocated(), Ordering::Relaxed);
         self.enter(core, state, Phase::Idle);
+    }
+
+    /// Asks for a cycle on behalf of the pacer.
+    pub(crate) fn request_because(&self, cause: Cause) {
+        *self.cause.lock() = Some(cause);
+        let _ = self.request();
     }
 
     /// Asks for a cycle that begins after this call. Returns its number.

@@ -21,7 +21,7 @@ use crate::{
     sweeper::contain,
 };
 use mudlark_arena::sync::{
-    AtomicBool, AtomicU64, Mutex, MutexGuard,
+    AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard,
     Ordering::{self, Relaxed},
 };
 use std::{
@@ -62,11 +62,11 @@ pub(crate) struct Pace {
     goal: AtomicU64,
     /// What an allocated byte owes, as the bits of an `f64`.
     ratio: AtomicU64,
-    /// A cycle has begun and the pacer was not told: when, with which live estimate, and whether somebody asked for it.
+    /// A cycle has begun and the pacer was not told: when, with which live estimate, and why.
     is_begun: AtomicBool,
     begun_ns: AtomicU64,
     begun_live: AtomicU64,
-    begun_forced: AtomicBool,
+    begun_because: AtomicU8,
     /// Whether a memory limit is set, so that plans move with memory.
     is_limited: AtomicBool,
     /// Collections have had enough CPU time: nobody assists.
@@ -138,7 +138,7 @@ impl Pace {
             is_begun: AtomicBool::new(false),
             begun_ns: AtomicU64::new(0),
             begun_live: AtomicU64::new(0),
-            begun_forced: AtomicBool::new(false),
+            begun_because: AtomicU8::new(0),
             is_limited: AtomicBool::new(knobs.limit.is_on()),
             is_limiting: AtomicBool::new(false),
             ticked_ns: AtomicU64::new(0),
@@ -178,6 +178,11 @@ impl Pace {
     /// Bytes outside of the heap that objects hold.
     pub(crate) fn external(&self) -> u64 {
         self.external.load(Relaxed)
+    }
+
+    /// Whether objects hold more of them than when the last cycle ended.
+    pub(crate) fn external_grew(&self) -> bool {
+        self.external() > self.external_at_end.load(Relaxed)
     }
 
     /// Those of them that count in the live estimate: a burst is worth one cycle.
@@ -251,10 +256,10 @@ impl Core {
     // ---- the moments of a cycle, told by the driver
 
     /// A cycle begins, at a safepoint perhaps: noted, and told when there is time ([`Core::pacer`]).
-    pub(crate) fn pace_begin(&self, is_forced: bool) {
+    pub(crate) fn pace_begin(&self, cause: Cause) {
         self.pace.begun_ns.store(self.pace.now().0, Relaxed);
         self.pace.begun_live.store(self.live(), Relaxed);
-        self.pace.begun_forced.store(is_forced, Relaxed);
+        self.pace.begun_because.store(cause as u8, Relaxed);
         // ORDERING: Release pairs with the Acquire in `pacer`: who finds the note finds what it says.
         self.pace.is_begun.store(true, Ordering::Release);
     }
@@ -262,7 +267,12 @@ impl Core {
     fn tell_begin(&self, state: &mut State) {
         let begun = Nanos(self.pace.begun_ns.load(Relaxed));
         let live = Bytes(self.pace.begun_live.load(Relaxed));
-        let cause = if self.pace.begun_forced.load(Relaxed) { Cause::Asked } else { Cause::Trigger };
+        let cause = match self.pace.begun_because.load(Relaxed) {
+            cause if cause == Cause::Asked as u8 => Cause::Asked,
+            cause if cause == Cause::Period as u8 => Cause::Period,
+            cause if cause == Cause::Quiet as u8 => Cause::Quiet,
+            _ => Cause::Trigger,
+        };
         let most = ScanWork(self.accounts.live());
         state.begun = begun;
         state.assist_at_begin = self.assist_ns.load(Relaxed);
@@ -315,8 +325,14 @@ impl Core {
 
     pub(crate) fn pace_swept(&self) {
         let memory = self.memory_of_plans();
+        let external = self.pace.external();
         let mut state = self.pacer();
         state.pacer.swept();
+        if external < self.pace.external_at_end.load(Relaxed) {
+            let plan = state.pacer.swept_external(Bytes(external), &memory);
+            self.pace.external_at_end.store(external, Relaxed);
+            self.pace.external_room.store(plan.goal.0.saturating_sub(state.pacer.live().0), Relaxed);
+        }
         self.pace.store(state.pacer.plan(&memory));
     }
 
@@ -350,7 +366,7 @@ impl Core {
         let limit = state.pacer.knobs().limit.bytes();
         drop(state);
         if memory.total() > limit && memory.heap_free > Bytes::ZERO {
-            self.scavenge();
+            let _ = self.scavenge();
         }
     }
 
@@ -392,9 +408,7 @@ impl Core {
         let answer = self.pacer().pacer.idle(&look);
         match answer.action {
             IdleAction::None => {}
-            IdleAction::Collect(_) => {
-                self.driver.request();
-            }
+            IdleAction::Collect(cause) => self.driver.request_because(cause),
             IdleAction::Return { keep } => {
                 let free = keep.0.saturating_sub(stats.in_use_bytes as u64);
                 self.arena.release_free(free as usize, false);
@@ -403,8 +417,11 @@ impl Core {
         (answer.again != Nanos::MAX).then(|| Duration::from_nanos((answer.again - now).0).max(IDLE_MIN))
     }
 
-    /// Gives free memory back as fast as the pacer says.
-    pub(crate) fn scavenge(&self) {
+    /// Gives free memory back as fast as the pacer says. Returns how long to wait before there may be more, if there is.
+    pub(crate) fn scavenge(&self) -> Option<Duration> {
+        if cfg!(loom) {
+            return None;
+        }
         let memory = self.memory();
         let begun = cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID);
         let answer = {
@@ -417,7 +434,10 @@ impl Core {
             self.arena.release_free(keep, memory.mapped.0 >= WHOLE_CHUNKS_FROM_BYTES);
             let spent = cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(begun);
             self.pacer().scavenged = CpuNanos(spent);
+            return Some(Duration::from_nanos(spent * SCAVENGE_REST).max(IDLE_MIN));
         }
+        let rest = answer.not_before - self.pace.now();
+        (rest > Nanos::ZERO).then(|| Duration::from_nanos(rest.0).max(IDLE_MIN))
     }
 
     // ---- knobs
@@ -496,5 +516,7 @@ impl Core {
     }
 }
 
+/// After a step of scavenging, rest so many times as long: the pacer would say no before.
+const SCAVENGE_REST: u64 = 99;
 /// From this heap on only whole huge pages are given back.
 const WHOLE_CHUNKS_FROM_BYTES: u64 = 16 << 30;

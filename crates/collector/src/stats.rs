@@ -42,7 +42,7 @@ pub struct Stats {
     pub handshakes: [HandshakeStats; HANDSHAKES],
     /// CPU time of the background threads.
     pub collector_cpu_ns: u64,
-    /// Time that mutators spent marking in allocations.
+    /// Time that mutators spent on cycles: in allocations, and without background threads at safepoints and in `collect`.
     pub assist_ns: u64,
     /// How long the last cycle marked.
     pub last_mark_ns: u64,

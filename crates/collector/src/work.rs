@@ -76,8 +76,6 @@ impl Core {
         let worked = self.work(MARK_BUDGET, SWEEP_BUDGET, meter);
         if worked {
             self.driver.run(self, Progress::Any);
-        } else if self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
-            self.scavenge();
         }
         worked
     }
@@ -87,8 +85,13 @@ impl Core {
         self.advance();
         if !self.background.has_threads() || self.driver.is_marking() && self.expects_brief_cycle() {
             let sweep_blocks = if self.background.has_threads() { 0 } else { SWEEP_BUDGET_SAFEPOINT };
+            let begun = Instant::now();
             let _ = self.work(MARK_BUDGET_SAFEPOINT, sweep_blocks, &self.assists);
+            self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
             self.driver.run(self, Progress::Any);
+        }
+        if !self.background.has_threads() && self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
+            let _ = self.scavenge();
         }
     }
 
@@ -126,7 +129,10 @@ impl Core {
         while !has_ended() {
             if !self.background.has_threads() {
                 self.driver.run(self, Progress::Any);
-                if self.work(MARK_BUDGET, SWEEP_BUDGET, &self.assists) {
+                let begun = Instant::now();
+                let worked = self.work(MARK_BUDGET, SWEEP_BUDGET, &self.assists);
+                self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+                if worked {
                     continue;
                 }
                 self.driver.run(self, Progress::Any);

@@ -1,12 +1,11 @@
 //! Heaps and mutators.
 
-use crate::scope::Scope;
+use crate::{builder::HeapBuilder, scope::Scope, stats::HeapStats};
 use mudlark_collector::{
-    self as collector, CellStats, Collector, Config, GcPercent, HANDSHAKES, HandshakeStats, HeapError,
-    PressureListener, SafepointStats, SharedCollector, StuckScope, VerifyReport, Watchdog, WorkerStats, Zeal,
-    pacing::{Gauges, MemoryLimit, Parts, PressureChange, RampBound},
+    self as collector, CellStats, Config, GcPercent, MemoryLimit, SharedCollector, VerifyReport, WorkerStats,
+    pacing::{Gauges, RampBound},
 };
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// A garbage-collected heap. Cloning makes another handle to the same heap.
 ///
@@ -34,155 +33,14 @@ impl fmt::Debug for Heap {
     }
 }
 
-/// Chooses what a heap is like; see [`Heap::builder`].
-#[derive(Debug)]
-#[must_use = "a builder makes a heap only when `build` is called"]
-pub struct HeapBuilder {
-    config: Config,
-}
-
-impl HeapBuilder {
-    /// How much garbage to accept, in percent of what is live; 100 by default, so that the heap peaks at about twice what is
-    /// live. The smallest goal is 4 MiB · percent / 100.
-    pub fn gc_percent(mut self, percent: impl Into<GcPercent>) -> HeapBuilder {
-        self.config.percent = percent.into();
-        self
-    }
-
-    /// A soft limit on memory, in bytes: all that the heap has from the system, and the external bytes of objects. None by default.
-    ///
-    /// Near the limit cycles come earlier than the GC percent says, and free memory goes back at once. It gives way only to what is
-    /// live; then collections are kept from taking more than about half of the CPU. For a limit that is never exceeded,
-    /// see [`HeapBuilder::max_heap`]; that of the process's cgroup is read by [`MemoryLimit::from_cgroup_at`].
-    ///
-    /// # Example: no garbage beyond a limit
-    ///
-    /// ```
-    /// use mudlark::{Heap, MemoryLimit};
-    ///
-    /// let heap = Heap::builder().gc_percent(400).memory_limit(64 << 20).build()?;
-    /// assert_eq!(heap.set_memory_limit(MemoryLimit::Off), MemoryLimit::from(64 << 20));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn memory_limit(mut self, limit: impl Into<MemoryLimit>) -> HeapBuilder {
-        self.config.memory_limit = limit.into();
-        self
-    }
-
-    /// Other parts of the pacer than Go's rules: when cycles begin, how far the heap grows, what allocations owe.
-    ///
-    /// # Example: the square root rule, at a third of a core per GiB
-    ///
-    /// ```
-    /// use mudlark::{Heap, pacing::{Parts, SquareRoot}};
-    ///
-    /// let cores = std::thread::available_parallelism()?.get() as u32;
-    /// let parts = Parts::on(cores).with_goal(SquareRoot::new(0.3));
-    /// let heap = Heap::builder().pacing(parts).build()?;
-    /// heap.collect();
-    /// assert!(heap.explain(heap.stats().cycles).contains("goal"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn pacing(mut self, parts: Parts) -> HeapBuilder {
-        self.config.pacing = Some(parts);
-        self
-    }
-
-    /// Calls `tell` when memory pressure changes, at most once a cycle, on the thread that ends the cycle. It must not use the heap.
-    pub fn on_pressure(mut self, tell: impl Fn(PressureChange) + Send + Sync + 'static) -> HeapBuilder {
-        self.config.pressure = Some(PressureListener::new(tell));
-        self
-    }
-
-    /// The most bytes the heap may ever take; allocation fails beyond. 64 GiB by default, of which only addresses are
-    /// taken at first.
-    pub fn max_heap(mut self, bytes: usize) -> HeapBuilder {
-        self.config.max_heap = bytes;
-        self
-    }
-
-    /// How many background threads mark. By default a quarter of the cores, at least one. With 0 there are no
-    /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
-    pub fn workers(mut self, count: usize) -> HeapBuilder {
-        self.config.workers = count;
-        self
-    }
-
-    /// Calls `tell` for each scope whose end a cycle has waited for longer than `after`, once per handshake. By default nobody is
-    /// told.
-    ///
-    /// Such a scope does no harm but one: while it lasts no cycle ends, and memory grows. `tell` is called on a background thread
-    /// (without any, on a thread in [`Heap::collect`]) and must not use the heap.
-    ///
-    /// # Example: print where the scope began
-    ///
-    /// ```
-    /// use mudlark::Heap;
-    /// use std::time::Duration;
-    ///
-    /// let heap = Heap::builder().watchdog(Duration::from_secs(1), |stuck| eprintln!("{stuck}")).build()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn watchdog(
-        mut self,
-        after: Duration,
-        tell: impl Fn(&StuckScope) + Send + Sync + 'static,
-    ) -> HeapBuilder {
-        self.config.watchdog = Some(Watchdog::new(after, tell));
-        self
-    }
-
-    /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`]. It takes up to
-    /// a microsecond at each safepoint with something to do, and is off by default.
-    pub fn split_safepoints(mut self, split: bool) -> HeapBuilder {
-        self.config.split_safepoints = split;
-        self
-    }
-
-    /// Checks each cycle with a second, simple marker, for tests: see [`Heap::verify_report`]. Slow, and mutators wait at the
-    /// entry of scopes while it is at work. Off by default.
-    pub fn verify(mut self, verify: bool) -> HeapBuilder {
-        self.config.verify = verify;
-        self
-    }
-
-    /// Makes rare things happen often, for tests. Nothing by default.
-    ///
-    /// # Example: a cycle after each third allocation
-    ///
-    /// ```
-    /// use mudlark::{Heap, Zeal};
-    ///
-    /// let zeal = Zeal { allocations_per_cycle: Some(3), fill_freed: true, ..Zeal::default() };
-    /// let heap = Heap::builder().workers(0).zeal(zeal).verify(true).build()?;
-    /// let mut mutator = heap.attach();
-    /// for n in 0..30_u64 {
-    ///     mutator.enter(|cx| assert_eq!(*cx.alloc(n), n));
-    /// }
-    /// assert!(heap.stats().cycles >= 5);
-    /// assert_eq!(heap.verify_report().violations, Vec::<String>::new());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn zeal(mut self, zeal: Zeal) -> HeapBuilder {
-        self.config.zeal = zeal;
-        self
-    }
-
-    /// Makes the heap.
-    ///
-    /// # Errors
-    ///
-    /// If the system grants no addresses, or the maximum is below 1 MiB.
-    pub fn build(self) -> Result<Heap, HeapError> {
-        // Everything that can outlive a handle shares the collector, and the collector must know how.
-        Ok(Heap { collector: Collector::new(self.config)? })
-    }
-}
-
 impl Heap {
     /// Begins the choice of what a heap is like.
     pub fn builder() -> HeapBuilder {
         HeapBuilder { config: Config::default() }
+    }
+
+    pub(crate) fn of(collector: SharedCollector) -> Heap {
+        Heap { collector }
     }
 
     /// Access to the heap for one thread at a time.
@@ -440,87 +298,5 @@ impl Drop for Mutator {
     fn drop(&mut self) {
         // SAFETY: H4: it was attached to this heap and no scope borrows it.
         unsafe { self.heap.collector.detach(&self.raw) };
-    }
-}
-
-/// Numbers of a heap at one moment. Bytes unless a name says otherwise; since birth where it says `allocated`.
-///
-/// `total_bytes = in_use_bytes + free_bytes` and `committed_bytes = total_bytes - released_bytes`, always.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct HeapStats {
-    /// Cycles that are complete, sweep included.
-    pub cycles: u64,
-    /// Those that somebody asked for.
-    pub forced_cycles: u64,
-    /// Cycles given up because a tracer panicked.
-    pub aborted_cycles: u64,
-    /// What the last cycle found live.
-    pub live_bytes: u64,
-    /// What is believed to live now.
-    pub live_now_bytes: u64,
-    /// Where the next cycle should end.
-    pub goal_bytes: u64,
-    /// Where the next cycle begins.
-    pub trigger_bytes: u64,
-    /// Blocks that exist.
-    pub total_bytes: u64,
-    /// Blocks that hold objects.
-    pub in_use_bytes: u64,
-    /// Blocks that hold none.
-    pub free_bytes: u64,
-    /// Blocks that may be backed by memory.
-    pub committed_bytes: u64,
-    /// Blocks that are not.
-    pub released_bytes: u64,
-    /// Committed memory beside the blocks: mark bitmaps, block records.
-    pub side_table_bytes: u64,
-    /// Outside of the heap, held by objects: what [`Scope::account_external`](crate::Scope::account_external) was told.
-    pub external_bytes: u64,
-    /// Allocated, counted by regions.
-    pub allocated_bytes: u64,
-    /// Objects allocated, without those in regions that are still open.
-    pub allocated_objects: u64,
-    /// Roots in use.
-    pub roots: u64,
-    /// Time that mutators spent at safepoints at which they had something to do.
-    pub safepoints: SafepointStats,
-    /// Handshakes between collector and mutators, kind by kind in the order of a cycle.
-    pub handshakes: [HandshakeStats; HANDSHAKES],
-    /// CPU time of the background threads in nanoseconds.
-    pub collector_cpu_ns: u64,
-    /// Time that mutators spent marking in allocations, in nanoseconds.
-    pub assist_ns: u64,
-    /// How long the last cycle marked, in nanoseconds.
-    pub last_mark_ns: u64,
-}
-
-impl From<collector::Stats> for HeapStats {
-    fn from(stats: collector::Stats) -> HeapStats {
-        let arena = stats.arena;
-        HeapStats {
-            cycles: stats.cycles,
-            forced_cycles: stats.forced_cycles,
-            aborted_cycles: stats.aborted_cycles,
-            live_bytes: stats.marked_bytes,
-            live_now_bytes: stats.live_bytes,
-            goal_bytes: stats.goal_bytes,
-            trigger_bytes: stats.trigger_bytes,
-            total_bytes: arena.total_bytes as u64,
-            in_use_bytes: arena.in_use_bytes as u64,
-            free_bytes: arena.free_bytes as u64,
-            committed_bytes: arena.committed_bytes as u64,
-            released_bytes: arena.released_bytes as u64,
-            side_table_bytes: arena.side_table_bytes as u64,
-            external_bytes: stats.external_bytes,
-            allocated_bytes: stats.allocated_bytes,
-            allocated_objects: stats.allocated_objects,
-            roots: stats.roots,
-            safepoints: stats.safepoints,
-            handshakes: stats.handshakes,
-            collector_cpu_ns: stats.collector_cpu_ns,
-            assist_ns: stats.assist_ns,
-            last_mark_ns: stats.last_mark_ns,
-        }
     }
 }

@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
 mod cell;
 mod error;
 mod gc;
@@ -53,13 +54,15 @@ mod root;
 mod rw_lock;
 mod scope;
 mod slice;
+mod stats;
 pub mod trace;
 mod weak;
 
+pub use builder::HeapBuilder;
 pub use cell::{GcCell, Word};
 pub use error::AllocError;
 pub use gc::{Erased, Gc, Referent};
-pub use heap::{Heap, HeapBuilder, HeapStats, Mutator, RampUpGuard};
+pub use heap::{Heap, Mutator, RampUpGuard};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
@@ -73,5 +76,6 @@ pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
 pub use root::Root;
 pub use rw_lock::{GcRwLock, GcRwLockReadGuard, GcRwLockWriteGuard};
 pub use scope::Scope;
+pub use stats::HeapStats;
 pub use trace::{Rebrand, Static, Trace};
 pub use weak::GcWeak;

@@ -256,7 +256,6 @@ fn external_bytes_pace() {
 /// Goal: external bytes are bounded as if they were in the heap. Method: garbage in a heap without background threads; the most that
 /// is held at once.
 #[test]
-#[ignore = "a cycle needs a new region besides: up to a block of tiny objects is allocated before it begins"]
 fn external_bytes_are_bounded() {
     let heap = builder(0).build().expect("a heap");
     let mut mutator = heap.attach();
@@ -525,7 +524,8 @@ fn check_rates(workers: usize) {
     let goals = [SquareRoot::new(1000.0), SquareRoot::new(0.01)].map(|policy| goal_of(policy, workers));
     assert!(goals[0] < goals[1], "square root: {goals:?}");
     let goals = [TargetShare::new(0.9), TargetShare::new(0.001)].map(|policy| goal_of(policy, workers));
-    assert!(goals[0] < goals[1], "share: {goals:?}");
+    // Other tests of the process count as mutators; both may be as small as goals can be.
+    assert!(goals[0] <= goals[1], "share: {goals:?}");
 }
 
 /// Goal: a policy that trades time for memory goes by its rate. Method: the same program at rates far apart.
@@ -536,7 +536,6 @@ fn rates_trade_time_for_memory() {
 
 /// Goal: the same without background threads. Method: as above.
 #[test]
-#[ignore = "marking at safepoints and in `collect` is not counted as CPU time of collections, so there is no rate"]
 fn rates_trade_time_for_memory_without_background() {
     check_rates(0);
 }

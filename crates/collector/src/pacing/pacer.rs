@@ -299,6 +299,15 @@ impl Pacer {
         self.sweep_least = Bytes::ZERO;
     }
 
+    /// Sweeping found out what external bytes the dead held: so many are left, and the rest was not alive.
+    pub fn swept_external(&mut self, left: Bytes, memory: &Memory) -> Plan {
+        let dead = self.external.held_at_end() - left;
+        self.live = self.live - dead;
+        let plan = self.commit(memory);
+        self.external.restart(left, plan.goal - self.live);
+        plan
+    }
+
     /// CPU time went by; returns whether assists are off from now on.
     pub fn tick(&mut self, now: Nanos, window: &Window) -> bool {
         self.now = now;

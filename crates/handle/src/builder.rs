@@ -1,0 +1,153 @@
+//! What a heap is like: the choices before it is made.
+
+use crate::heap::Heap;
+use mudlark_collector::{
+    Collector, Config, GcPercent, HeapError, MemoryLimit, PressureListener, StuckScope, Watchdog, Zeal,
+    pacing::{Parts, PressureChange},
+};
+use std::time::Duration;
+
+/// Chooses what a heap is like; see [`Heap::builder`].
+#[derive(Debug)]
+#[must_use = "a builder makes a heap only when `build` is called"]
+pub struct HeapBuilder {
+    pub(crate) config: Config,
+}
+
+impl HeapBuilder {
+    /// How much garbage to accept, in percent of what is live; 100 by default, so that the heap peaks at about twice what is
+    /// live. The smallest goal is 4 MiB · percent / 100.
+    pub fn gc_percent(mut self, percent: impl Into<GcPercent>) -> HeapBuilder {
+        self.config.percent = percent.into();
+        self
+    }
+
+    /// A soft limit on memory, in bytes: all that the heap has from the system, and the external bytes of objects. None by default.
+    ///
+    /// Near the limit cycles come earlier than the GC percent says, and free memory goes back at once. It gives way only to what is
+    /// live; then collections are kept from taking more than about half of the CPU. For a limit that is never exceeded,
+    /// see [`HeapBuilder::max_heap`]; that of the process's cgroup is read by [`MemoryLimit::from_cgroup_at`].
+    ///
+    /// # Example: no garbage beyond a limit
+    ///
+    /// ```
+    /// use mudlark::{Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().gc_percent(400).memory_limit(64 << 20).build()?;
+    /// assert_eq!(heap.set_memory_limit(MemoryLimit::Off), MemoryLimit::from(64 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn memory_limit(mut self, limit: impl Into<MemoryLimit>) -> HeapBuilder {
+        self.config.memory_limit = limit.into();
+        self
+    }
+
+    /// Other parts of the pacer than Go's rules: when cycles begin, how far the heap grows, what allocations owe.
+    ///
+    /// # Example: the square root rule, at a third of a core per GiB
+    ///
+    /// ```
+    /// use mudlark::{Heap, pacing::{Parts, SquareRoot}};
+    ///
+    /// let cores = std::thread::available_parallelism()?.get() as u32;
+    /// let parts = Parts::on(cores).with_goal(SquareRoot::new(0.3));
+    /// let heap = Heap::builder().pacing(parts).build()?;
+    /// heap.collect();
+    /// assert!(heap.explain(heap.stats().cycles).contains("goal"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pacing(mut self, parts: Parts) -> HeapBuilder {
+        self.config.pacing = Some(parts);
+        self
+    }
+
+    /// Calls `tell` when memory pressure changes, at most once a cycle, on the thread that ends the cycle. It must not use the heap.
+    pub fn on_pressure(mut self, tell: impl Fn(PressureChange) + Send + Sync + 'static) -> HeapBuilder {
+        self.config.pressure = Some(PressureListener::new(tell));
+        self
+    }
+
+    /// The most bytes the heap may ever take; allocation fails beyond. 64 GiB by default, of which only addresses are
+    /// taken at first.
+    pub fn max_heap(mut self, bytes: usize) -> HeapBuilder {
+        self.config.max_heap = bytes;
+        self
+    }
+
+    /// How many background threads mark. By default a quarter of the cores, at least one. With 0 there are no
+    /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
+    pub fn workers(mut self, count: usize) -> HeapBuilder {
+        self.config.workers = count;
+        self
+    }
+
+    /// Calls `tell` for each scope whose end a cycle has waited for longer than `after`, once per handshake. By default nobody is
+    /// told.
+    ///
+    /// Such a scope does no harm but one: while it lasts no cycle ends, and memory grows. `tell` is called on a background thread
+    /// (without any, on a thread in [`Heap::collect`]) and must not use the heap.
+    ///
+    /// # Example: print where the scope began
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    /// use std::time::Duration;
+    ///
+    /// let heap = Heap::builder().watchdog(Duration::from_secs(1), |stuck| eprintln!("{stuck}")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn watchdog(
+        mut self,
+        after: Duration,
+        tell: impl Fn(&StuckScope) + Send + Sync + 'static,
+    ) -> HeapBuilder {
+        self.config.watchdog = Some(Watchdog::new(after, tell));
+        self
+    }
+
+    /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`]. It takes up to
+    /// a microsecond at each safepoint with something to do, and is off by default.
+    pub fn split_safepoints(mut self, split: bool) -> HeapBuilder {
+        self.config.split_safepoints = split;
+        self
+    }
+
+    /// Checks each cycle with a second, simple marker, for tests: see [`Heap::verify_report`]. Slow, and mutators wait at the
+    /// entry of scopes while it is at work. Off by default.
+    pub fn verify(mut self, verify: bool) -> HeapBuilder {
+        self.config.verify = verify;
+        self
+    }
+
+    /// Makes rare things happen often, for tests. Nothing by default.
+    ///
+    /// # Example: a cycle after each third allocation
+    ///
+    /// ```
+    /// use mudlark::{Heap, Zeal};
+    ///
+    /// let zeal = Zeal { allocations_per_cycle: Some(3), fill_freed: true, ..Zeal::default() };
+    /// let heap = Heap::builder().workers(0).zeal(zeal).verify(true).build()?;
+    /// let mut mutator = heap.attach();
+    /// for n in 0..30_u64 {
+    ///     mutator.enter(|cx| assert_eq!(*cx.alloc(n), n));
+    /// }
+    /// assert!(heap.stats().cycles >= 5);
+    /// assert_eq!(heap.verify_report().violations, Vec::<String>::new());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn zeal(mut self, zeal: Zeal) -> HeapBuilder {
+        self.config.zeal = zeal;
+        self
+    }
+
+    /// Makes the heap.
+    ///
+    /// # Errors
+    ///
+    /// If the system grants no addresses, or the maximum is below 1 MiB.
+    pub fn build(self) -> Result<Heap, HeapError> {
+        // Everything that can outlive a handle shares the collector, and the collector must know how.
+        Ok(Heap::of(Collector::new(self.config)?))
+    }
+}
