@@ -302,7 +302,7 @@ impl Pacer {
     /// Sweeping found out what external bytes the dead held: so many are left, and the rest was not alive.
     pub fn swept_external(&mut self, left: Bytes, memory: &Memory) -> Plan {
         let dead = self.external.held_at_end() - left;
-        self.live = self.live - dead;
+        self.live -= dead;
         let plan = self.commit(memory);
         self.external.restart(left, plan.goal - self.live);
         plan
