@@ -105,7 +105,7 @@ impl HeapBuilder {
         self
     }
 
-    /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`]. It takes up to
+    /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`](crate::SafepointStats). It takes up to
     /// a microsecond at each safepoint with something to do, and is off by default.
     pub fn split_safepoints(mut self, split: bool) -> HeapBuilder {
         self.config.split_safepoints = split;
