@@ -64,6 +64,10 @@ book:
     @command -v mdbook >/dev/null || { echo "mdbook is missing: cargo install mdbook --locked"; exit 1; }
     mdbook build docs
 
+# What GC percent trades, as a table
+sweep rounds="3":
+    benches/sweep {{ rounds }}
+
 # A workload on mudlark and on malloc in turn: just compare trees
 compare workload *args:
     benches/compare {{ workload }} {{ args }}
