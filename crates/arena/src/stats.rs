@@ -2,6 +2,7 @@
 
 use crate::{
     arena::Arena,
+    block_map::BlockMap,
     blocks::BlockState,
     sync::Ordering::Relaxed,
     units::{BLOCK_BYTES, BLOCK_WORDS, BlockId},
@@ -56,10 +57,13 @@ impl Arena {
     /// The counters. Blocks are exact at any time; what is counted in cells is exact while no mutator holds
     /// an open region and no sweep is under way.
     pub fn stats(&self) -> ArenaStats {
+        self.stats_by(&self.map())
+    }
+
+    fn stats_by(&self, map: &BlockMap) -> ArenaStats {
         // Freed first: what is freed in between was allocated before.
         let freed = self.large_freed.load(Relaxed);
         let large_objects = self.large_allocated.load(Relaxed).saturating_sub(freed);
-        let map = self.map();
         let (total, free, released) = (map.frontier(), map.free_count(), map.released_count());
         ArenaStats {
             reserved_bytes: self.reservation().block_limit() * BLOCK_BYTES,
@@ -92,8 +96,9 @@ impl Arena {
     ///
     /// A description of the counter that is off.
     pub fn recount(&self) -> Result<(), String> {
-        let stats = self.stats();
+        // Free memory may go back to the system at any time, so the counters are read and compared under one lock.
         let map = self.map();
+        let stats = self.stats_by(&map);
         let (free, released) = map.recount();
         let same = |what: &str, counter: usize, counted: usize| {
             if counter == counted {
