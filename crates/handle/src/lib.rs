@@ -46,6 +46,7 @@ mod builder;
 mod cell;
 mod error;
 mod gc;
+mod guarded;
 mod heap;
 mod layout;
 mod mutex;

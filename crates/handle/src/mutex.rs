@@ -27,13 +27,12 @@
 //! [`Local::log`]: mudlark_collector::Local::log
 
 use crate::{
+    guarded::Guarded,
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
 use mudlark_arena::sync::{Mutex, MutexGuard};
-use mudlark_collector::MarkLock;
 use std::{
-    cell::UnsafeCell,
     fmt,
     marker::PhantomData,
     ops::{Deref, DerefMut},
@@ -79,9 +78,7 @@ use std::{
 pub struct GcMutex<T> {
     /// Between mutators: who holds it has the contents.
     lock: Mutex<()>,
-    /// Between who holds `lock` and the marker.
-    mark_lock: MarkLock,
-    value: UnsafeCell<T>,
+    value: Guarded<T>,
 }
 
 // SAFETY: H2: one thread at a time has the contents, by the lock, so they are sent and not shared. Markers only trace them, which
@@ -110,7 +107,7 @@ impl<T> GcMutex<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(value: T) -> GcMutex<T> {
-        GcMutex { lock: Mutex::new(()), mark_lock: MarkLock::new(), value: UnsafeCell::new(value) }
+        GcMutex { lock: Mutex::new(()), value: Guarded::new(value) }
     }
 
     /// Waits until no other mutator has a guard, and takes one.
@@ -168,12 +165,8 @@ impl<T> GcMutex<T> {
     where
         T: Trace<'gc>,
     {
-        if T::NEEDS_TRACE {
-            cx.local().log(&self.mark_lock, |shader| {
-                // SAFETY: H2: this thread holds the lock, and has made no guard yet.
-                unsafe { &*self.value.get() }.trace(shader);
-            });
-        }
+        // SAFETY: H2: this thread holds the lock, and has made no guard yet.
+        unsafe { self.value.log(cx) };
         GcMutexGuard { mutex: self, _held: held, contents: PhantomData }
     }
 
@@ -263,12 +256,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcMutex<T> {
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        if T::NEEDS_TRACE {
-            visitor.guarded(&self.mark_lock, |visitor| {
-                // SAFETY: H2: the visitor calls this only while no mutator changes the contents.
-                unsafe { &*self.value.get() }.trace(visitor);
-            });
-        }
+        self.value.trace(visitor);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Cells of anything: contents that change, checked at run time.
 
 use crate::{
+    guarded::Guarded,
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
-use mudlark_collector::MarkLock;
 use std::{
-    cell::{Cell, UnsafeCell},
+    cell::Cell,
     error::Error,
     fmt,
     ops::{Deref, DerefMut},
@@ -35,10 +35,9 @@ use std::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct GcRefCell<T> {
-    lock: MarkLock,
     /// Shared borrows, or [`EXCLUSIVE`].
     borrows: Cell<u32>,
-    value: UnsafeCell<T>,
+    value: Guarded<T>,
 }
 
 const EXCLUSIVE: u32 = u32::MAX;
@@ -69,7 +68,7 @@ impl Error for BorrowMutError {}
 impl<T> GcRefCell<T> {
     /// A cell with these contents.
     pub fn new(value: T) -> GcRefCell<T> {
-        GcRefCell { lock: MarkLock::new(), borrows: Cell::new(0), value: UnsafeCell::new(value) }
+        GcRefCell { borrows: Cell::new(0), value: Guarded::new(value) }
     }
 
     /// Borrows the contents.
@@ -125,12 +124,8 @@ impl<T> GcRefCell<T> {
         if self.borrows.get() != 0 {
             return Err(BorrowMutError);
         }
-        if T::NEEDS_TRACE {
-            cx.local().log(&self.lock, |shader| {
-                // SAFETY: H2: nobody has a mutable borrow, and this thread makes none meanwhile.
-                unsafe { &*self.value.get() }.trace(shader);
-            });
-        }
+        // SAFETY: H2: nobody has a mutable borrow, and this thread makes none meanwhile.
+        unsafe { self.value.log(cx) };
         self.borrows.set(EXCLUSIVE);
         Ok(RefMut { cell: self })
     }
@@ -217,12 +212,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcRefCell<T> {
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        if T::NEEDS_TRACE {
-            visitor.guarded(&self.lock, |visitor| {
-                // SAFETY: H2: the visitor calls this only while no mutator changes the contents.
-                unsafe { &*self.value.get() }.trace(visitor);
-            });
-        }
+        self.value.trace(visitor);
     }
 }
 

@@ -4,13 +4,12 @@
 //! guard may be out while a marker reads: neither changes anything.
 
 use crate::{
+    guarded::Guarded,
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
 use mudlark_arena::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use mudlark_collector::MarkLock;
 use std::{
-    cell::UnsafeCell,
     fmt,
     ops::{Deref, DerefMut},
 };
@@ -54,9 +53,7 @@ use std::{
 pub struct GcRwLock<T> {
     /// Between mutators: who holds it may read the contents, or change them.
     lock: RwLock<()>,
-    /// Between who may change the contents and the marker.
-    mark_lock: MarkLock,
-    value: UnsafeCell<T>,
+    value: Guarded<T>,
 }
 
 // SAFETY: H2: readers on several threads share the contents, and a writer on any thread has them for itself, by the lock.
@@ -84,7 +81,7 @@ impl<T> GcRwLock<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(value: T) -> GcRwLock<T> {
-        GcRwLock { lock: RwLock::new(()), mark_lock: MarkLock::new(), value: UnsafeCell::new(value) }
+        GcRwLock { lock: RwLock::new(()), value: Guarded::new(value) }
     }
 
     /// Waits until no mutator has a write guard, and takes a read guard.
@@ -189,12 +186,8 @@ impl<T> GcRwLock<T> {
     where
         T: Trace<'gc>,
     {
-        if T::NEEDS_TRACE {
-            cx.local().log(&self.mark_lock, |shader| {
-                // SAFETY: H2: this thread holds the lock for itself, and has made no guard yet.
-                unsafe { &*self.value.get() }.trace(shader);
-            });
-        }
+        // SAFETY: H2: this thread holds the lock for itself, and has made no guard yet.
+        unsafe { self.value.log(cx) };
         GcRwLockWriteGuard { lock: self, _held: held }
     }
 
@@ -316,12 +309,7 @@ unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for GcRwLock<T> {
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        if T::NEEDS_TRACE {
-            visitor.guarded(&self.mark_lock, |visitor| {
-                // SAFETY: H2: the visitor calls this only while no mutator changes the contents.
-                unsafe { &*self.value.get() }.trace(visitor);
-            });
-        }
+        self.value.trace(visitor);
     }
 }
 
