@@ -50,6 +50,13 @@ pub(crate) enum Progress {
     Any,
 }
 
+impl Progress {
+    /// Whether what takes longer is left to a background thread.
+    fn leaves_long_work(self, core: &Core) -> bool {
+        self == Progress::Light && core.background.has_threads()
+    }
+}
+
 /// Blocks whose marks are cleared at once.
 const CLEAR_BLOCKS: usize = 256;
 
@@ -329,7 +336,7 @@ impl Driver {
 
     /// W1: before any mutator disarms, and before anything is swept.
     fn clear_weak(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
-        if progress == Progress::Light && core.background.has_threads() && !core.weak.is_empty() {
+        if progress.leaves_long_work(core) && !core.weak.is_empty() {
             return false;
         }
         if core.clear_weak_batch() {
@@ -347,8 +354,7 @@ impl Driver {
     }
 
     fn verify(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
-        let is_left_to_others = progress == Progress::Light && core.background.has_threads();
-        if is_left_to_others || !core.handshake_complete() {
+        if progress.leaves_long_work(core) || !core.handshake_complete() {
             return false;
         }
         match core.verify() {
@@ -411,7 +417,7 @@ impl Driver {
     }
 
     fn clear(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
-        if progress == Progress::Light && core.background.has_threads() {
+        if progress.leaves_long_work(core) {
             return false;
         }
         if let Some(completed) = state.completed.take() {

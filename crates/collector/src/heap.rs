@@ -334,7 +334,6 @@ impl Core {
     ///
     /// In a fork of the process that made the heap.
     pub fn percent(&self) -> GcPercent {
-        self.assert_not_forked("read the GC percent");
         self.with_pacer(|pacer, _| pacer.knobs().percent)
     }
 

@@ -13,9 +13,9 @@ use crate::{
     cycle::Phase,
     heap::Core,
     pacing::{
-        Bytes, Cause, CpuNanos, CycleBegin, CycleReport, GcPercent, IdleAction, Knobs, Look, Memory,
-        MemoryLimit, Nanos, Pacer, Parts, Plan, PressureChange, Progress, RampBound, ScanWork, Survival,
-        Window, Work,
+        Bytes, Cause, CpuNanos, CycleBegin, CycleReport, External, GcPercent, IdleAction, Knobs, Look,
+        Memory, MemoryLimit, Nanos, Pacer, Parts, Plan, PressureChange, Progress, RampBound, ScanWork,
+        Survival, Window, Work,
     },
     safepoint::cpu_ns,
     sweeper::contain,
@@ -97,6 +97,15 @@ struct State {
 struct Spent {
     gc: u64,
     process: u64,
+}
+
+impl Spent {
+    /// What was spent since `before`.
+    fn since(self, before: Spent) -> Window {
+        let gc = self.gc.saturating_sub(before.gc);
+        let process = self.process.saturating_sub(before.process);
+        Window { gc: CpuNanos(gc), mutator: CpuNanos(process.saturating_sub(gc)) }
+    }
 }
 
 /// What the driver knows of a complete cycle. Bytes.
@@ -187,11 +196,9 @@ impl Pace {
 
     /// Those of them that count in the live estimate: a burst is worth one cycle.
     pub(crate) fn external_counted(&self) -> u64 {
-        let held = self.external.load(Relaxed);
-        if held == 0 {
-            return 0;
-        }
-        held.min(self.external_at_end.load(Relaxed).saturating_add(self.external_room.load(Relaxed)))
+        let [held, at_end, room] = [&*self.external, &self.external_at_end, &self.external_room]
+            .map(|bytes| Bytes(bytes.load(Relaxed)));
+        External::counted_of(at_end, held, room).0
     }
 }
 
@@ -289,8 +296,7 @@ impl Core {
             let state = &mut *guard;
             let external = Bytes(self.pace.external());
             let heap = state.survival.live(Bytes(done.marked), Bytes(done.born), Bytes(done.between));
-            let gc = spent.gc.saturating_sub(state.at_end.gc);
-            let process = spent.process.saturating_sub(state.at_end.process);
+            let window = spent.since(state.at_end);
             let roots = ScanWork((self.roots.len() * size_of::<usize>()) as u64);
             let plan = state.pacer.end(&CycleReport {
                 now,
@@ -301,8 +307,8 @@ impl Core {
                 duration: now - state.begun,
                 assist_cpu: CpuNanos(self.assist_ns.load(Relaxed).saturating_sub(state.assist_at_begin)),
                 idle_cpu: CpuNanos::ZERO,
-                gc_cpu: CpuNanos(gc),
-                mutator_cpu: CpuNanos(process.saturating_sub(gc)),
+                gc_cpu: window.gc,
+                mutator_cpu: window.mutator,
                 allocated: Bytes(done.allocated),
                 memory,
             });
@@ -381,10 +387,8 @@ impl Core {
         let Some(mut state) = self.idle_pacer() else { return };
         self.pace.ticked_ns.store(now.0, Relaxed);
         let spent = self.spent();
-        let gc = spent.gc.saturating_sub(state.at_tick.gc);
-        let process = spent.process.saturating_sub(state.at_tick.process);
+        let window = spent.since(state.at_tick);
         state.at_tick = spent;
-        let window = Window { gc: CpuNanos(gc), mutator: CpuNanos(process.saturating_sub(gc)) };
         // Without a memory limit there is no spiral to break: the heap grows instead.
         let is_limiting = state.pacer.tick(now, &window) && self.pace.is_limited.load(Relaxed);
         self.pace.is_limiting.store(is_limiting, Relaxed);
@@ -431,10 +435,11 @@ impl Core {
         };
         if answer.release > Bytes::ZERO {
             let keep = (memory.heap_free - answer.release).0 as usize;
-            self.arena.release_free(keep, memory.mapped.0 >= WHOLE_CHUNKS_FROM_BYTES);
+            let released = self.arena.release_free(keep, memory.mapped.0 >= WHOLE_CHUNKS_FROM_BYTES);
             let spent = cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID).saturating_sub(begun);
             self.pacer().scavenged = CpuNanos(spent);
-            return Some(Duration::from_nanos(spent * SCAVENGE_REST).max(IDLE_MIN));
+            // The pacer says then how long to rest. What the system does not take back need not be asked for again and again.
+            return (released > 0).then_some(IDLE_MIN);
         }
         let rest = answer.not_before - self.pace.now();
         (rest > Nanos::ZERO).then(|| Duration::from_nanos(rest.0).max(IDLE_MIN))
@@ -516,7 +521,5 @@ impl Core {
     }
 }
 
-/// After a step of scavenging, rest so many times as long: the pacer would say no before.
-const SCAVENGE_REST: u64 = 99;
 /// From this heap on only whole huge pages are given back.
 const WHOLE_CHUNKS_FROM_BYTES: u64 = 16 << 30;

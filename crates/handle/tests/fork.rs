@@ -428,6 +428,15 @@ fn a_borrow_in_the_child_does_not_wait_for_a_marker() {
     });
 }
 
+/// Takes the lock of the mark queue again and again, as drops of roots do.
+fn drop_roots_until(heap: &Heap, done: &AtomicBool) {
+    let mut mutator = heap.attach();
+    while !done.load(SeqCst) {
+        let roots = mutator.enter(|cx| (0..100).map(|_| cx.root(cx.alloc(1_u64))).collect::<Vec<_>>());
+        drop(roots);
+    }
+}
+
 /// Goal: a store in the child does not wait for a lock that another thread held. Method: forks in a scope of a running cycle, held up by
 /// another mutator, while a third thread drops roots without pause; the child makes more stores than the barrier's buffer holds.
 #[test]
@@ -444,14 +453,7 @@ fn stores_in_the_child_do_not_wait_for_a_lock() {
         let other = Other::new(scope, &heap);
         other.toggle();
         other::begin_cycle(&heap, &mut mutator);
-        scope.spawn(|| {
-            let mut mutator = heap.attach();
-            while !done.load(SeqCst) {
-                let roots =
-                    mutator.enter(|cx| (0..100).map(|_| cx.root(cx.alloc(1_u64))).collect::<Vec<_>>());
-                drop(roots);
-            }
-        });
+        scope.spawn(|| drop_roots_until(&heap, &done));
         let _finally = Finally(|| done.store(true, SeqCst));
         for _ in 0..25 {
             mutator.enter(|cx| {
@@ -506,14 +508,7 @@ fn upgrades_in_the_child_do_not_wait_for_a_lock() {
         let other = Other::new(scope, &heap);
         other.toggle();
         other::begin_cycle(&heap, &mut mutator);
-        scope.spawn(|| {
-            let mut mutator = heap.attach();
-            while !done.load(SeqCst) {
-                let roots =
-                    mutator.enter(|cx| (0..100).map(|_| cx.root(cx.alloc(1_u64))).collect::<Vec<_>>());
-                drop(roots);
-            }
-        });
+        scope.spawn(|| drop_roots_until(&heap, &done));
         let _finally = Finally(|| done.store(true, SeqCst));
         for _ in 0..25 {
             mutator.enter(|cx| fork("upgrades", || upgrade(cx, &list)));

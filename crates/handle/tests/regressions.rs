@@ -3,10 +3,13 @@
 //! Where the order of steps matters, heaps have no background threads: then cycles advance only where the test's own threads
 //! allocate or leave scopes, and every run is the same.
 
+#[path = "support/other.rs"]
+mod other;
 #[path = "support/random.rs"]
 mod random;
 
 use mudlark::{Gc, GcCell, GcRefCell, Heap, Mutator, Root, Scope, Trace, trace::Static};
+use other::Other;
 use random::Random;
 use std::{
     cell::Cell,
@@ -14,7 +17,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::channel,
     },
     thread,
 };
@@ -162,35 +165,6 @@ fn roots_dropped_by_other_threads_lose_no_object() {
         heap.collect();
         assert_eq!((heap.stats().roots, alive.load(SeqCst)), (0, 0));
         heap.recount().expect("the counters are exact");
-    }
-}
-
-/// A mutator on a thread of its own, which enters and leaves a scope on demand.
-struct Other {
-    go: Sender<()>,
-    done: Receiver<()>,
-}
-
-impl Other {
-    fn new<'scope>(scope: &'scope thread::Scope<'scope, '_>, heap: &'scope Heap) -> Other {
-        let ((go, wanted), (made, done)) = (channel::<()>(), channel());
-        scope.spawn(move || {
-            let mut mutator = heap.attach();
-            while made.send(()).is_ok() && wanted.recv().is_ok() {
-                mutator.enter(|_| {
-                    let _ = made.send(());
-                    let _ = wanted.recv();
-                });
-            }
-        });
-        done.recv().expect("the other thread attaches");
-        Other { go, done }
-    }
-
-    /// Enters a scope, or leaves it; done when this returns.
-    fn toggle(&self) {
-        self.go.send(()).expect("the other thread waits");
-        self.done.recv().expect("the other thread answers");
     }
 }
 

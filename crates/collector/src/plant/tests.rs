@@ -214,15 +214,13 @@ impl Scope<'_> {
 
 impl World<'_> {
     fn attach(&self) -> Arc<Mutator> {
-        // SAFETY: every script detaches what it attaches.
+        // SAFETY: `catches_itself` detaches what it attaches.
         unsafe { self.core.attach() }
     }
 
-    fn detach(&self, mutators: &[&Arc<Mutator>]) {
-        for mutator in mutators {
-            // SAFETY: it came from this heap and is in no scope.
-            unsafe { self.core.detach(mutator) };
-        }
+    fn detach(&self, mutator: &Arc<Mutator>) {
+        // SAFETY: it came from this heap and is in no scope.
+        unsafe { self.core.detach(mutator) };
     }
 
     fn enter<R>(&self, mutator: &Mutator, work: impl FnOnce(Scope<'_>) -> R) -> R {
@@ -287,8 +285,16 @@ impl World<'_> {
     }
 }
 
-/// Runs a script without and with the bug; `script` returns `true` if it saw something wrong by itself.
-fn catches(bug: Bug, script: impl Fn(World<'_>) -> bool) {
+/// Runs a script with some mutators, without and with the bug.
+fn catches<const MUTATORS: usize>(bug: Bug, script: impl Fn(World<'_>, [&Mutator; MUTATORS])) {
+    catches_itself(bug, |world, mutators| {
+        script(world, mutators);
+        false
+    });
+}
+
+/// The same; `script` returns `true` if it saw something wrong by itself.
+fn catches_itself<const MUTATORS: usize>(bug: Bug, script: impl Fn(World<'_>, [&Mutator; MUTATORS]) -> bool) {
     for planted in [None, Some(bug)] {
         let config = Config {
             percent: GcPercent::Off,
@@ -302,7 +308,10 @@ fn catches(bug: Bug, script: impl Fn(World<'_>) -> bool) {
         if let Some(bug) = planted {
             core.plant(bug);
         }
-        let seen = script(World { core: &core });
+        let world = World { core: &core };
+        let mutators: [Arc<Mutator>; MUTATORS] = std::array::from_fn(|_| world.attach());
+        let seen = script(world, mutators.each_ref().map(|mutator| &**mutator));
+        mutators.iter().for_each(|mutator| world.detach(mutator));
         let report = core.verify_report();
         assert!(report.cycles > 0 && report.skipped == 0, "nothing was verified: {report:?}");
         let found = seen || !report.violations.is_empty();
@@ -322,19 +331,16 @@ fn chain(world: World<'_>, mutator: &Mutator) -> RootSlot {
 }
 
 /// While the cycle marks, an object is taken out of an old one that was not scanned yet, and put behind a new one.
-fn hide_behind_new(world: World<'_>) -> bool {
-    let mutator = world.attach();
-    let root = chain(world, &mutator);
+fn hide_behind_new(world: World<'_>, [mutator]: [&Mutator; 1]) {
+    let root = chain(world, mutator);
     world.begin();
-    world.enter(&mutator, |cx| {
+    world.enter(mutator, |cx| {
         let old = world.get(root);
         let target = cx.load(old, 0);
         cx.store(old, 0, None);
         cx.root(cx.node(target));
     });
     world.finish();
-    world.detach(&[&mutator]);
-    false
 }
 
 #[test]
@@ -346,11 +352,10 @@ fn the_verifier_sees_that_the_barrier_is_off() {
 /// round that ends marking, and takes out again. The mark is then in a buffer that nobody waits for.
 #[test]
 fn the_verifier_sees_that_pointers_are_shaded_late() {
-    catches(Bug::ShadedLate, |world| {
-        let (slow, quick) = (world.attach(), world.attach());
-        let root = chain(world, &slow);
+    catches(Bug::ShadedLate, |world, [slow, quick]| {
+        let root = chain(world, slow);
         world.begin();
-        let (cut, cx) = (world.open(&slow), world.open(&quick));
+        let (cut, cx) = (world.open(slow), world.open(quick));
         let word = world.get(root);
         let target = cx.load(word, 0);
         let is_late = world.core.plants(Bug::ShadedLate);
@@ -365,7 +370,7 @@ fn the_verifier_sees_that_pointers_are_shaded_late() {
         // The round begins; this mutator passes it and does in its next scope what it did before.
         world.step();
         world.close(cx);
-        let cx = world.open(&quick);
+        let cx = world.open(quick);
         cx.store(word, 0, None);
         cx.root(cx.node(target));
         if is_late && let Some(target) = target {
@@ -376,8 +381,6 @@ fn the_verifier_sees_that_pointers_are_shaded_late() {
         world.step();
         world.close(cx);
         world.finish();
-        world.detach(&[&slow, &quick]);
-        false
     });
 }
 
@@ -386,58 +389,41 @@ fn the_verifier_sees_that_barrier_buffers_are_dropped() {
     catches(Bug::BufferDropped, hide_behind_new);
 }
 
+/// What was cut off is gray in a mutator's buffer when nothing is left to mark: the round begins, and ends with the scope, which
+/// hands the buffer over.
+fn hide_at_the_end(world: World<'_>, [mutator]: [&Mutator; 1]) {
+    let root = chain(world, mutator);
+    world.begin();
+    let cx = world.open(mutator);
+    let old = world.get(root);
+    let target = cx.load(old, 0);
+    cx.store(old, 0, None);
+    cx.root(cx.node(target));
+    world.mark(1 << 20);
+    world.step();
+    world.close(cx);
+    world.finish();
+}
+
 #[test]
 fn the_verifier_sees_that_marking_ends_without_a_round() {
-    catches(Bug::NoRound, |world| {
-        let mutator = world.attach();
-        let root = chain(world, &mutator);
-        world.begin();
-        let cx = world.open(&mutator);
-        let old = world.get(root);
-        let target = cx.load(old, 0);
-        cx.store(old, 0, None);
-        cx.root(cx.node(target));
-        // Nothing is queued when marking is over; what was cut off is gray in this mutator's buffer.
-        world.mark(1 << 20);
-        world.step();
-        world.close(cx);
-        world.finish();
-        world.detach(&[&mutator]);
-        false
-    });
+    catches(Bug::NoRound, hide_at_the_end);
 }
 
 #[test]
 fn the_verifier_sees_that_marking_ends_in_spite_of_pushes() {
-    catches(Bug::EarlyTermination, |world| {
-        let mutator = world.attach();
-        let root = chain(world, &mutator);
-        world.begin();
-        let cx = world.open(&mutator);
-        let old = world.get(root);
-        let target = cx.load(old, 0);
-        cx.store(old, 0, None);
-        cx.root(cx.node(target));
-        world.mark(1 << 20);
-        // The round begins, and ends with this scope, which hands its buffer over.
-        world.step();
-        world.close(cx);
-        world.finish();
-        world.detach(&[&mutator]);
-        false
-    });
+    catches(Bug::EarlyTermination, hide_at_the_end);
 }
 
 /// One mutator is armed, another is not and cuts an object off that the first one has just loaded. What the first one does
 /// with it is up to `keep`, which gets the object and an old one to put it into.
-fn cut_by_another(world: World<'_>, keep: fn(Scope<'_>, Cell, Cell)) {
-    let (cutter, mover) = (world.attach(), world.attach());
-    let root = chain(world, &cutter);
-    let old = world.enter(&mover, |cx| cx.root(cx.node(None)));
-    let cut = world.open(&cutter);
+fn cut_by_another(world: World<'_>, [cutter, mover]: [&Mutator; 2], keep: fn(Scope<'_>, Cell, Cell)) {
+    let root = chain(world, cutter);
+    let old = world.enter(mover, |cx| cx.root(cx.node(None)));
+    let cut = world.open(cutter);
     // The mover is served at once, the cutter is asked.
     world.begin();
-    let cx = world.open(&mover);
+    let cx = world.open(mover);
     let source = world.get(root);
     let target = cx.load(source, 0).expect("nobody cut it yet");
     cut.store(source, 0, None);
@@ -446,61 +432,52 @@ fn cut_by_another(world: World<'_>, keep: fn(Scope<'_>, Cell, Cell)) {
     world.step();
     world.close(cx);
     world.finish();
-    world.detach(&[&cutter, &mover]);
 }
 
 #[test]
 fn the_verifier_sees_that_the_window_is_lost() {
-    catches(Bug::WindowLost, |world| {
-        cut_by_another(world, |cx, target, _| _ = cx.root(cx.node(Some(target))));
-        false
+    catches(Bug::WindowLost, |world, mutators| {
+        cut_by_another(world, mutators, |cx, target, _| _ = cx.root(cx.node(Some(target))));
     });
 }
 
 #[test]
 fn the_verifier_sees_that_objects_are_born_white() {
-    catches(Bug::BornWhite, |world| {
-        let mutator = world.attach();
-        let _root = chain(world, &mutator);
+    catches(Bug::BornWhite, |world, [mutator]| {
+        let _root = chain(world, mutator);
         world.begin();
         // All roots are scanned; then there is one more.
         world.mark(1 << 20);
-        world.enter(&mutator, |cx| cx.root(cx.node(None)));
+        world.enter(mutator, |cx| cx.root(cx.node(None)));
         world.finish();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_nobody_flushes() {
-    catches(Bug::NoFlush, |world| {
-        let (cutter, mover) = (world.attach(), world.attach());
-        let root = chain(world, &cutter);
-        let cut = world.open(&cutter);
+    catches(Bug::NoFlush, |world, [cutter, mover]| {
+        let root = chain(world, cutter);
+        let cut = world.open(cutter);
         world.begin();
         // The mover is armed and has a target that the cutter, who is not, cuts off without shading it.
-        let cx = world.open(&mover);
+        let cx = world.open(mover);
         let source = world.get(root);
         let target = cx.load(source, 0);
         cut.store(source, 0, None);
         world.close(cut);
         world.step();
         // Everybody is armed. Without a flush the cutter is closed now: what it makes is black and will not be scanned.
-        let black = world.enter(&cutter, |cut| cut.root(cut.node(None)));
+        let black = world.enter(cutter, |cut| cut.root(cut.node(None)));
         cx.store(world.get(black), 0, target);
         world.close(cx);
         world.finish();
-        world.detach(&[&cutter, &mover]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_a_shared_batch_is_lost() {
-    catches(Bug::ChunkLost, |world| {
-        let mutator = world.attach();
-        world.enter(&mutator, |cx| {
+    catches(Bug::ChunkLost, |world, [mutator]| {
+        world.enter(mutator, |cx| {
             let mut level = vec![cx.node(None)];
             cx.root(level[0]);
             for _ in 0..7 {
@@ -516,113 +493,92 @@ fn the_verifier_sees_that_a_shared_batch_is_lost() {
             }
         });
         world.collect();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_pieces_of_arrays_are_lost() {
-    catches(Bug::PieceLost, |world| {
-        let mutator = world.attach();
-        world.enter(&mutator, |cx| cx.root(cx.array(cx.node(None))));
+    catches(Bug::PieceLost, |world, [mutator]| {
+        world.enter(mutator, |cx| cx.root(cx.array(cx.node(None))));
         world.collect();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn a_counter_sees_that_the_bitmaps_do_not_take_turns() {
-    catches(Bug::NoTurn, |world| {
-        let mutator = world.attach();
-        world.enter(&mutator, |cx| (0..100).for_each(|_| _ = cx.node(None)));
+    catches_itself(Bug::NoTurn, |world, [mutator]| {
+        world.enter(mutator, |cx| (0..100).for_each(|_| _ = cx.node(None)));
         world.collect();
         world.collect();
-        let leaked = world.live_nodes();
-        world.detach(&[&mutator]);
-        leaked > 0
+        world.live_nodes() > 0
     });
 }
 
 #[test]
 fn the_verifier_sees_that_the_old_bitmap_is_not_cleared() {
-    catches(Bug::NotCleared, |world| {
-        let mutator = world.attach();
-        let root = chain(world, &mutator);
+    catches(Bug::NotCleared, |world, [mutator]| {
+        let root = chain(world, mutator);
         for _ in 0..3 {
             world.collect();
             // A new target behind an old object that is marked already; in a cell that never was.
-            world.enter(&mutator, |cx| {
+            world.enter(mutator, |cx| {
                 (0..10).for_each(|_| _ = cx.node(None));
                 cx.store(world.get(root), 0, Some(cx.node(None)));
             });
         }
         world.collect();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_cells_are_stamped_too_early() {
-    catches(Bug::EarlyStamp, |world| {
-        cut_by_another(world, |cx, target, old| {
+    catches(Bug::EarlyStamp, |world, mutators| {
+        cut_by_another(world, mutators, |cx, target, old| {
             // The stamp of the armed stage says that all contents are shaded; then something new comes in.
             cx.exchange(old, None);
             cx.exchange(old, Some(target));
         });
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_stamped_contents_are_not_shaded() {
-    catches(Bug::StampWithoutShading, |world| {
-        let mutator = world.attach();
-        let root = world.enter(&mutator, |cx| {
+    catches(Bug::StampWithoutShading, |world, [mutator]| {
+        let root = world.enter(mutator, |cx| {
             let cell = cx.node(None);
             cx.exchange(cell, Some(cx.node(None)));
             cx.root(cell)
         });
         world.begin();
-        world.enter(&mutator, |cx| {
+        world.enter(mutator, |cx| {
             let target = cx.exchange(world.get(root), None);
             cx.root(cx.node(target));
         });
         world.finish();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_roots_are_missed() {
-    catches(Bug::RootMissed, |world| {
-        let mutator = world.attach();
-        let root = chain(world, &mutator);
+    catches(Bug::RootMissed, |world, [mutator]| {
+        let root = chain(world, mutator);
         world.collect();
         world.drop_root(root);
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_a_dropped_root_is_not_shaded() {
-    catches(Bug::RootDropUnshaded, |world| {
-        let mutator = world.attach();
-        let root = world.enter(&mutator, |cx| cx.root(cx.node(None)));
+    catches(Bug::RootDropUnshaded, |world, [mutator]| {
+        let root = world.enter(mutator, |cx| cx.root(cx.node(None)));
         world.begin();
-        let cx = world.open(&mutator);
+        let cx = world.open(mutator);
         let target = world.get(root);
         // By a thread that is no mutator, before the slot is scanned.
         world.drop_root(root);
         cx.root(cx.node(Some(target)));
         world.close(cx);
         world.finish();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
@@ -636,24 +592,20 @@ fn weak_chain(world: World<'_>, mutator: &Mutator) -> (RootSlot, RootSlot) {
 
 #[test]
 fn the_verifier_sees_that_weak_references_are_not_cleared() {
-    catches(Bug::WeakNotCleared, |world| {
-        let mutator = world.attach();
-        let (_, target) = weak_chain(world, &mutator);
+    catches(Bug::WeakNotCleared, |world, [mutator]| {
+        let (_, target) = weak_chain(world, mutator);
         world.drop_root(target);
         world.collect();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_an_upgrade_does_not_shade() {
-    catches(Bug::WeakUnshaded, |world| {
-        let mutator = world.attach();
-        let (weak, target) = weak_chain(world, &mutator);
+    catches(Bug::WeakUnshaded, |world, [mutator]| {
+        let (weak, target) = weak_chain(world, mutator);
         world.drop_root(target);
         world.begin();
-        world.enter(&mutator, |cx| {
+        world.enter(mutator, |cx| {
             // SAFETY: the root holds a weak box.
             let weak = unsafe { WeakBox::from_cell(world.get(weak)) };
             // SAFETY: the box is of this heap.
@@ -661,19 +613,14 @@ fn the_verifier_sees_that_an_upgrade_does_not_shade() {
             cx.root(cx.node(target));
         });
         world.finish();
-        world.detach(&[&mutator]);
-        false
     });
 }
 
 #[test]
 fn the_verifier_sees_that_live_cells_are_swept() {
-    catches(Bug::LiveSwept, |world| {
-        let mutator = world.attach();
-        let _root = chain(world, &mutator);
+    catches(Bug::LiveSwept, |world, [mutator]| {
+        let _root = chain(world, mutator);
         world.collect();
-        world.enter(&mutator, |cx| (0..100).for_each(|_| _ = cx.node(None)));
-        world.detach(&[&mutator]);
-        false
+        world.enter(mutator, |cx| (0..100).for_each(|_| _ = cx.node(None)));
     });
 }
