@@ -6,8 +6,9 @@ use crate::{
     mark::{MarkMeter, MarkStats},
     plant::Bug,
     safepoint::thread_cpu_ns,
+    share::Turn,
     watchdog::Watchdog,
-    work::MARK_BUDGET,
+    work::Step,
 };
 use mudlark_arena::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, thread};
 use std::{ops::Deref, time::Duration};
@@ -62,6 +63,11 @@ impl Background {
         // ORDERING: AcqRel pairs with the swap in `drive`: who finds the wish already there is looked after by whoever takes it
         // back, and the next region that is opened asks again.
         !self.is_asked.load(Ordering::Relaxed) && !self.is_asked.swap(true, Ordering::AcqRel)
+    }
+
+    /// How many there are.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// CPU time of the background threads.
@@ -140,15 +146,19 @@ impl Drop for Collector {
 
 /// The first background thread: everything a cycle needs.
 fn drive(core: &Core) {
-    let meter = &core.background.meters[0];
+    let mut turn = Turn::new(&core.background.meters[0]);
     let mut naps = 0;
     work_until_shutdown(core, || {
         core.background.is_asked.swap(false, Ordering::AcqRel);
         // Read before the look around: a ring in between is not missed.
         let seen = core.queue.driver.rings();
-        if core.step(meter) {
-            naps = 0;
-            return Next::GoOn;
+        match core.step(&mut turn) {
+            Step::Worked => {
+                naps = 0;
+                return Next::GoOn;
+            }
+            Step::Rest(rest) => return Next::Wait(Wait::ForBell { seen, limit: Some(rest) }),
+            Step::Nothing => {}
         }
         core.watch();
         let limit = if core.driver.is(Phase::Idle) {
@@ -164,13 +174,13 @@ fn drive(core: &Core) {
 
 /// The other ones: marking.
 fn help(core: &Core, index: usize) {
-    let meter = &core.background.meters[index];
+    let mut turn = Turn::new(&core.background.meters[index]);
     work_until_shutdown(core, || {
         let seen = core.queue.kicks();
-        if core.driver.is_marking() && core.mark_some(MARK_BUDGET, meter).is_some() {
-            Next::GoOn
-        } else {
-            Next::Wait(Wait::ForWork { seen })
+        match core.mark_step(&mut turn) {
+            Step::Worked => Next::GoOn,
+            Step::Rest(rest) => Next::Wait(Wait::ForKick { seen, limit: rest }),
+            Step::Nothing => Next::Wait(Wait::ForWork { seen }),
         }
     });
 }
@@ -183,6 +193,7 @@ enum Next {
 enum Wait {
     ForBell { seen: u64, limit: Option<Duration> },
     ForWork { seen: u64 },
+    ForKick { seen: u64, limit: Duration },
 }
 
 fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
@@ -201,6 +212,7 @@ fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
         match wait {
             Wait::ForBell { seen, limit } => core.queue.driver.wait(seen, limit),
             Wait::ForWork { seen } => core.queue.wait_for_work(seen),
+            Wait::ForKick { seen, limit } => core.queue.wait_for_kick(seen, limit),
         }
     }
 }

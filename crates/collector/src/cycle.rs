@@ -18,7 +18,7 @@
 //! way. Nobody ever waits for the driver's lock: who does not get it leaves a note (`kick`), and the holder looks again (C3).
 
 use crate::{handshake::Handshake, heap::Core, pace::Completed, pacing::Cause, plant::Bug, verify::Verdict};
-use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, Condvar, Mutex, Ordering, fence};
+use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering, fence};
 use std::time::Instant;
 
 /// Where a cycle is.
@@ -114,8 +114,9 @@ pub(crate) struct Driver {
     /// What had been allocated when the last cycle ended.
     allocated_at_end: AtomicU64,
     counts: Mutex<CycleCounts>,
-    /// Those who wait for the end of a cycle.
+    /// Those who wait for the end of a cycle, and how many they are.
     pub(crate) waiting: Mutex<()>,
+    waiters: AtomicUsize,
     pub(crate) changed: Condvar,
 }
 
@@ -147,6 +148,7 @@ impl Default for Driver {
             allocated_at_end: AtomicU64::new(0),
             counts: Mutex::new(CycleCounts::default()),
             waiting: Mutex::new(()),
+            waiters: AtomicUsize::new(0),
             changed: Condvar::new(),
         }
     }
@@ -302,6 +304,7 @@ impl Driver {
 
     fn start_marking(&self, core: &Core, state: &mut State) -> bool {
         state.mark_begun = Instant::now();
+        core.share.begin();
         core.queue.start_marking(core.roots.chunk_count() - usize::from(core.plants(Bug::RootMissed)));
         self.enter(core, state, Phase::Mark);
         true
@@ -454,6 +457,17 @@ impl Driver {
         self.enter(core, state, Phase::Idle);
     }
 
+    /// Whether somebody waits for the end of a cycle: then it is to come soon.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiters.load(Ordering::Relaxed) > 0
+    }
+
+    /// Somebody waits, until the answer is dropped.
+    pub(crate) fn wait_here(&self) -> Waiter<'_> {
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        Waiter { waiters: &self.waiters }
+    }
+
     /// Asks for a cycle on behalf of the pacer.
     pub(crate) fn request_because(&self, cause: Cause) {
         *self.cause.lock() = Some(cause);
@@ -467,5 +481,16 @@ impl Driver {
         let number = self.started.load(Ordering::Relaxed) + 1;
         self.requested.fetch_max(number, Ordering::Relaxed);
         number
+    }
+}
+
+/// Somebody who waits for the end of a cycle.
+pub(crate) struct Waiter<'a> {
+    waiters: &'a AtomicUsize,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -53,6 +53,7 @@ mod pauses;
 mod plant;
 mod roots;
 mod safepoint;
+mod share;
 mod stats;
 mod sweeper;
 mod trace;

@@ -286,6 +286,7 @@ impl Core {
         let begin = CycleBegin { now: begun, live, most, memory: self.memory_of_plans(), cause };
         let start = state.pacer.begin(&begin);
         self.pace.ratio.store(start.assist.ratio.to_bits(), Relaxed);
+        self.share.set(start.workers, state.pacer.knobs().cores, self.background.thread_count());
     }
 
     /// A cycle is complete, but not swept. Takes microseconds, so it is not for safepoints.

@@ -6,6 +6,7 @@ use crate::{
     cycle::{Phase, Progress},
     heap::Core,
     mark::{Drained, MarkMeter, MarkStats, Marker},
+    share::Turn,
     sweeper,
 };
 use mudlark_arena::sync::Ordering;
@@ -14,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes marked between two looks at the cycle.
-pub(crate) const MARK_BUDGET: u64 = 4 << 20;
+/// Bytes that somebody who waits for a cycle marks between two looks at it.
+const MARK_BUDGET: u64 = 4 << 20;
 const SWEEP_BUDGET: usize = 64;
 /// The same at safepoints, of heaps without background threads and of those in which there is little to mark.
 const MARK_BUDGET_SAFEPOINT: u64 = 64 << 10;
@@ -25,6 +26,16 @@ const BRIEF_MARK_OBJECTS: u64 = 2048;
 pub(crate) const SWEEP_BUDGET_SAFEPOINT: usize = 16;
 /// How long a starving mutator waits for others to leave their scopes before it goes on (and fails, perhaps).
 const STARVED_WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// What a background thread found to do.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Step {
+    Worked,
+    /// There is work, but marking had its share for so long.
+    Rest(Duration),
+    Nothing,
+}
 
 impl Core {
     /// The number of the cycle that is under way, or of the last one.
@@ -57,10 +68,10 @@ impl Core {
         worked.then_some(done.bytes)
     }
 
-    /// Does a piece of whatever the cycle needs now. `false` when it needs nothing that can be done here.
-    pub(crate) fn work(&self, mark_budget: u64, sweep_blocks: usize, meter: &MarkMeter) -> bool {
+    /// Does a piece of whatever the cycle needs now, marking by `mark`. `false` when it needs nothing that can be done here.
+    fn work(&self, mark: impl FnOnce() -> Option<u64>, sweep_blocks: usize) -> bool {
         if self.driver.is_marking() {
-            let bytes = self.mark_some(mark_budget, meter);
+            let bytes = mark();
             self.accounts.earn_credit(bytes.unwrap_or(0));
             bytes.is_some()
         } else if self.driver.is(Phase::Sweep) {
@@ -70,14 +81,39 @@ impl Core {
         }
     }
 
-    /// A background thread's step. `false` when there is nothing to do.
-    pub(crate) fn step(&self, meter: &MarkMeter) -> bool {
-        self.driver.run(self, Progress::Any);
-        let worked = self.work(MARK_BUDGET, SWEEP_BUDGET, meter);
-        if worked {
-            self.driver.run(self, Progress::Any);
-        }
+    /// The same by a mutator, at a safepoint or while it waits, on the account of assists.
+    fn work_as_assist(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
+        let begun = Instant::now();
+        let worked = self.work(|| self.mark_some(mark_budget, &self.assists), sweep_blocks);
+        self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         worked
+    }
+
+    /// A step of the background thread that drives.
+    pub(crate) fn step(&self, turn: &mut Turn<'_>) -> Step {
+        self.driver.run(self, Progress::Any);
+        if self.driver.is_marking()
+            && let Some(rest) = turn.rest(self)
+        {
+            return Step::Rest(rest);
+        }
+        if !self.work(|| turn.mark(self), SWEEP_BUDGET) {
+            return Step::Nothing;
+        }
+        self.driver.run(self, Progress::Any);
+        Step::Worked
+    }
+
+    /// A step of one that only marks.
+    pub(crate) fn mark_step(&self, turn: &mut Turn<'_>) -> Step {
+        if !self.driver.is_marking() {
+            return Step::Nothing;
+        }
+        match turn.rest(self) {
+            Some(rest) => Step::Rest(rest),
+            None if self.work(|| turn.mark(self), 0) => Step::Worked,
+            None => Step::Nothing,
+        }
     }
 
     /// What a mutator does for the cycle at a safepoint that it looks at it.
@@ -85,9 +121,7 @@ impl Core {
         self.advance();
         if !self.background.has_threads() || self.driver.is_marking() && self.expects_brief_cycle() {
             let sweep_blocks = if self.background.has_threads() { 0 } else { SWEEP_BUDGET_SAFEPOINT };
-            let begun = Instant::now();
-            let _ = self.work(MARK_BUDGET_SAFEPOINT, sweep_blocks, &self.assists);
-            self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            let _ = self.work_as_assist(MARK_BUDGET_SAFEPOINT, sweep_blocks);
             self.driver.run(self, Progress::Any);
         }
         if !self.background.has_threads() && self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
@@ -120,6 +154,7 @@ impl Core {
     /// over. Whether the cycle came to its end.
     fn wait_for_cycle(&self, number: u64, limit: Option<Duration>) -> bool {
         let begun = Instant::now();
+        let _waiter = self.driver.wait_here();
         let has_ended = || {
             // ORDERING: Acquire pairs with the Release in `end`.
             self.driver.ended.load(Ordering::Acquire) >= number
@@ -129,10 +164,7 @@ impl Core {
         while !has_ended() {
             if !self.background.has_threads() {
                 self.driver.run(self, Progress::Any);
-                let begun = Instant::now();
-                let worked = self.work(MARK_BUDGET, SWEEP_BUDGET, &self.assists);
-                self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
-                if worked {
+                if self.work_as_assist(MARK_BUDGET, SWEEP_BUDGET) {
                     continue;
                 }
                 self.driver.run(self, Progress::Any);

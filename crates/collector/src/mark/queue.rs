@@ -9,7 +9,7 @@
 
 use crate::bell::Bell;
 use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
-use std::{mem, ops::Range, ptr::NonNull};
+use std::{mem, ops::Range, ptr::NonNull, time::Duration};
 
 /// A gray object: marked, not scanned.
 #[derive(Clone, Copy, Debug)]
@@ -356,6 +356,14 @@ impl MarkQueue {
             inner = self.wake_helpers.wait(inner);
         }
         self.hungry.fetch_sub(1, Relaxed);
+    }
+
+    /// The wait of one that has marked enough for a while: until `limit`, or somebody kicked since `seen`.
+    pub(crate) fn wait_for_kick(&self, seen: u64, limit: Duration) {
+        let inner = self.inner.lock();
+        if inner.kicks == seen {
+            self.wake_helpers.wait_at_most(inner, limit);
+        }
     }
 
     /// The kicks so far.
