@@ -112,10 +112,11 @@ impl<'a> Bits<'a> {
 
     /// Clears the bits of these blocks.
     pub(crate) fn clear_blocks(self, blocks: Range<usize>) {
-        for word in &self.words[blocks.start * BLOCK_WORDS..blocks.end * BLOCK_WORDS] {
-            // Only dirty words are written, so that tables of untouched blocks take no memory.
-            if word.load(Relaxed) != 0 {
-                word.store(0, Relaxed);
+        let words = &self.words[blocks.start * BLOCK_WORDS..blocks.end * BLOCK_WORDS];
+        for line in words.chunks(8) {
+            // Only dirty lines are written, so that tables of untouched blocks take no memory.
+            if line.iter().fold(0, |bits, word| bits | word.load(Relaxed)) != 0 {
+                line.iter().for_each(|word| word.store(0, Relaxed));
             }
         }
     }

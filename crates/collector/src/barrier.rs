@@ -65,6 +65,22 @@ impl Local {
     #[inline(never)]
     unsafe fn overwrite_armed(&self, word: &AtomicPtr<u8>, new: *mut u8) -> *mut u8 {
         // ORDERING: Acquire pairs with the Release of whoever stored: the old object's mark is looked at.
+        let old = word.load(Ordering::Acquire);
+        // Most are marked already: for them nothing is called, and no register is saved.
+        // SAFETY: C2: promised by the caller.
+        let is_shaded = NonNull::new(old).is_none_or(|old| unsafe { self.marks().is_marked(old.as_ptr()) });
+        // ORDERING: Release as in `store`; Acquire as above.
+        if is_shaded && word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return old;
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.overwrite_white(word, new) }
+    }
+
+    /// The same for an object that has to be shaded, or for a word that others change just now.
+    #[inline(never)]
+    unsafe fn overwrite_white(&self, word: &AtomicPtr<u8>, new: *mut u8) -> *mut u8 {
+        // ORDERING: Acquire as in `overwrite_armed`.
         let mut old = word.load(Ordering::Acquire);
         loop {
             if let Some(old) = NonNull::new(old) {

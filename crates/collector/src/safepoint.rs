@@ -6,7 +6,8 @@
 use crate::pauses::{Histogram, PauseSummary};
 use std::time::{Duration, Instant};
 
-/// What reading the CPU clock twice may take of the wall clock's time alone. Any longer, and the thread had no core.
+/// A pause that is no longer was no absence: the system does not take a core away for so short a time. And what reading the CPU
+/// clock twice may take of the wall clock's time alone; any longer, and the thread had no core.
 const READING_MAX: Duration = Duration::from_micros(2);
 
 /// Times of safepoints with something to do.
@@ -61,7 +62,11 @@ impl SafepointMeter {
     pub(crate) fn end(&self, visit: &Visit) {
         let pause = visit.begun.elapsed();
         self.pauses.record(pause);
-        if let Some((begun, cpu_ns)) = visit.outer {
+        let Some((begun, cpu_ns)) = visit.outer else { return };
+        if pause <= READING_MAX {
+            self.work.record(pause);
+            self.away.record(Duration::ZERO);
+        } else {
             // The CPU clock takes longer to read than many a safepoint lasts, so it is read before and after, not within.
             let worked = Duration::from_nanos(thread_cpu_ns().saturating_sub(cpu_ns));
             let away = begun.elapsed().saturating_sub(worked);

@@ -37,11 +37,7 @@ pub(crate) struct Share {
 
 impl Default for Share {
     fn default() -> Share {
-        Share {
-            birth: Instant::now(),
-            of_core: AtomicU64::new(1_f64.to_bits()),
-            begun_ns: AtomicU64::new(0),
-        }
+        Share { birth: Instant::now(), of_core: AtomicU64::new(1_f64.to_bits()), begun_ns: AtomicU64::new(0) }
     }
 }
 

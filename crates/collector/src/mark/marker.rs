@@ -24,7 +24,7 @@ const RING: usize = 32;
 /// Bytes of a large array that are scanned at once.
 const PIECE_BYTES: usize = 2048;
 /// Between two looks at whether somebody waits for work, in scanned objects.
-const SHARE_INTERVAL: u32 = 128;
+const SHARE_INTERVAL: usize = 128;
 /// A stack shorter than this is not worth sharing. A long one is not needed: what lies at its bottom is
 /// the oldest, and in trees the largest part of what remains.
 const SHARE_MIN: usize = 4;
@@ -48,12 +48,12 @@ pub struct Marker<'h> {
     roots: &'h RootTable,
     closed: Stamp,
     stack: Vec<Gray>,
-    ring: [Option<Gray>; RING],
-    ring_head: usize,
+    /// Prefetched objects, the first `ring_len` of them.
+    ring: [Gray; RING],
     ring_len: usize,
     /// Weak boxes that were found.
     weak: Vec<WeakBox>,
-    scans: u32,
+    scans: usize,
     holding: bool,
     bytes: u64,
     objects: u64,
@@ -80,8 +80,7 @@ impl<'h> Marker<'h> {
             roots: &core.roots,
             closed: Stamp::of_cycle(0),
             stack: Vec::new(),
-            ring: [None; RING],
-            ring_head: 0,
+            ring: [Gray(NonNull::dangling()); RING],
             ring_len: 0,
             weak: Vec::new(),
             scans: 0,
@@ -139,10 +138,8 @@ impl<'h> Marker<'h> {
 
     /// Gives back what the marker holds.
     fn leave(&mut self) {
-        for slot in &mut self.ring {
-            self.stack.extend(slot.take());
-        }
-        (self.ring_head, self.ring_len) = (0, 0);
+        let ring = &self.ring[..mem::take(&mut self.ring_len)];
+        self.stack.extend_from_slice(ring);
         self.note();
         self.holding = false;
         self.queue.leave(mem::take(&mut self.stack));
@@ -153,12 +150,14 @@ impl<'h> Marker<'h> {
             Work::Objects => self.noted.takes += 1,
             Work::Span(Span { start, end }) => {
                 self.work += (end.addr() - start.addr()) as u64;
+                let Some(first) = NonNull::new(start) else { return };
+                let descriptor = self.descriptor(first);
                 // SAFETY: C2: spans begin with a cell.
                 for cell in unsafe { self.arena.cells_between(start, end) } {
                     // SAFETY: a span consists of cells, which are not at address zero.
                     let cell = unsafe { NonNull::new_unchecked(cell) };
                     // Counted when the region was taken black, so not here.
-                    self.scan_contents(cell);
+                    self.scan_contents(cell, descriptor);
                 }
             }
             Work::Piece(Gray(cell), range) => {
@@ -186,26 +185,47 @@ impl<'h> Marker<'h> {
                 && let Some(gray) = self.stack.pop()
             {
                 prefetch(gray.0.as_ptr());
-                self.ring[(self.ring_head + self.ring_len) % RING] = Some(gray);
+                self.ring[self.ring_len] = gray;
                 self.ring_len += 1;
             }
-            if self.ring_len == 0 {
+            if self.ring_len == RING {
+                self.scan_and_refill();
+            } else if self.ring_len > 0 {
+                let rest = self.ring;
+                for gray in &rest[..mem::take(&mut self.ring_len)] {
+                    self.scan(*gray);
+                }
+            } else {
                 // Whoever has more work looks at the budget before the next piece.
                 return self.work() < until;
             }
-            let next = self.ring[self.ring_head].take();
-            self.ring_head = (self.ring_head + 1) % RING;
-            self.ring_len -= 1;
-            if let Some(gray) = next {
-                self.scan(gray);
-            }
-            self.scans = self.scans.wrapping_add(1);
-            if self.scans.is_multiple_of(SHARE_INTERVAL) {
+            self.scans += RING;
+            if self.scans >= SHARE_INTERVAL {
+                self.scans = 0;
                 if self.work() >= until {
                     return false;
                 }
                 self.share();
             }
+        }
+    }
+
+    /// Once around a full ring: each object is scanned when the next one takes its place and sets out from memory, so that as many are
+    /// always under way. Ends early, with a gap in the ring, if the stack has no more.
+    fn scan_and_refill(&mut self) {
+        for at in 0..RING {
+            let Some(next) = self.stack.pop() else {
+                self.ring.rotate_left(at);
+                let rest = self.ring;
+                self.ring_len = 0;
+                for gray in &rest {
+                    self.scan(*gray);
+                }
+                return;
+            };
+            prefetch(next.0.as_ptr());
+            let gray = mem::replace(&mut self.ring[at], next);
+            self.scan(gray);
         }
     }
 
@@ -234,15 +254,14 @@ impl<'h> Marker<'h> {
     fn scan(&mut self, gray: Gray) {
         // SAFETY: C2: gray objects are cells of this arena.
         self.bytes += unsafe { self.arena.object_bytes(gray.0.as_ptr()) } as u64;
-        self.scan_contents(gray.0);
+        self.scan_contents(gray.0, self.descriptor(gray.0));
     }
 
     #[inline]
-    fn scan_contents(&mut self, cell: NonNull<u8>) {
+    fn scan_contents(&mut self, cell: NonNull<u8>, descriptor: &Descriptor) {
         self.objects += 1;
-        let trace = self.descriptor(cell).trace;
-        // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
-        unsafe { trace(cell, self) };
+        // SAFETY: C1, C2: `cell` is gray, so it holds an object of its block's descriptor.
+        unsafe { (descriptor.trace)(cell, self) };
     }
 
     /// Whether a slice of `len` elements is to be traced at once. If not, its parts will be asked for later.
