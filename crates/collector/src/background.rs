@@ -157,7 +157,7 @@ fn drive(core: &Core) {
                 naps = 0;
                 return Next::GoOn;
             }
-            Step::Rest(rest) => return Next::Wait(Wait::ForBell { seen, limit: Some(rest) }),
+            Step::Rest(rest) => return Next::Wait(Wait::Bell { seen, limit: Some(rest) }),
             Step::Nothing => {}
         }
         core.watch();
@@ -168,7 +168,7 @@ fn drive(core: &Core) {
             naps += 1;
             Some((NAP_MIN * naps).min(NAP_MAX))
         };
-        Next::Wait(Wait::ForBell { seen, limit })
+        Next::Wait(Wait::Bell { seen, limit })
     });
 }
 
@@ -179,8 +179,8 @@ fn help(core: &Core, index: usize) {
         let seen = core.queue.kicks();
         match core.mark_step(&mut turn) {
             Step::Worked => Next::GoOn,
-            Step::Rest(rest) => Next::Wait(Wait::ForKick { seen, limit: rest }),
-            Step::Nothing => Next::Wait(Wait::ForWork { seen }),
+            Step::Rest(rest) => Next::Wait(Wait::Kick { seen, limit: rest }),
+            Step::Nothing => Next::Wait(Wait::Work { seen }),
         }
     });
 }
@@ -191,9 +191,9 @@ enum Next {
 }
 
 enum Wait {
-    ForBell { seen: u64, limit: Option<Duration> },
-    ForWork { seen: u64 },
-    ForKick { seen: u64, limit: Duration },
+    Bell { seen: u64, limit: Option<Duration> },
+    Work { seen: u64 },
+    Kick { seen: u64, limit: Duration },
 }
 
 fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
@@ -210,9 +210,9 @@ fn work_until_shutdown(core: &Core, mut step: impl FnMut() -> Next) {
             return;
         }
         match wait {
-            Wait::ForBell { seen, limit } => core.queue.driver.wait(seen, limit),
-            Wait::ForWork { seen } => core.queue.wait_for_work(seen),
-            Wait::ForKick { seen, limit } => core.queue.wait_for_kick(seen, limit),
+            Wait::Bell { seen, limit } => core.queue.driver.wait(seen, limit),
+            Wait::Work { seen } => core.queue.wait_for_work(seen),
+            Wait::Kick { seen, limit } => core.queue.wait_for_kick(seen, limit),
         }
     }
 }

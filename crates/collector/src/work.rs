@@ -82,7 +82,7 @@ impl Core {
     }
 
     /// The same by a mutator, at a safepoint or while it waits, on the account of assists.
-    fn work_as_assist(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
+    pub(crate) fn work_as_assist(&self, mark_budget: u64, sweep_blocks: usize) -> bool {
         let begun = Instant::now();
         let worked = self.work(|| self.mark_some(mark_budget, &self.assists), sweep_blocks);
         self.assist_ns.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);

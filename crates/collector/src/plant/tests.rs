@@ -270,7 +270,7 @@ impl World<'_> {
     fn finish(&self) {
         while !self.core.driver.is(Phase::Idle) {
             self.step();
-            let _ = self.core.work(1 << 20, 64, &self.core.assists);
+            let _ = self.core.work_as_assist(1 << 20, 64);
         }
     }
 
