@@ -35,6 +35,7 @@ mod background;
 mod barrier;
 mod bell;
 mod cgroup;
+mod contained;
 mod cycle;
 mod descriptor;
 mod external;

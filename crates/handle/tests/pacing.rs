@@ -475,6 +475,48 @@ fn nonsense_of_policies_is_refused() {
     }
 }
 
+/// A policy whose n-th answers panic.
+#[derive(Debug)]
+struct Explosive {
+    asked: AtomicU64,
+    panics: fn(u64) -> bool,
+}
+
+impl GoalPolicy for Explosive {
+    fn name(&self) -> &'static str {
+        "explosive"
+    }
+
+    fn goal(&self, inputs: &GoalInputs) -> GoalAnswer {
+        let asked = self.asked.fetch_add(1, Relaxed);
+        assert!(!(self.panics)(asked), "a policy panics on purpose");
+        let goal = Target::Bytes(inputs.live.as_f64() * 2.0 + 4e6);
+        GoalAnswer { goal, formula: Formula::new("twice and a bit", &[]) }
+    }
+}
+
+/// Goal: a policy that panics costs an answer, not the heap. Method: panics at the first answers, later, and always; cycles, a knob,
+/// and what was kept.
+#[test]
+fn panics_of_policies_are_contained() {
+    let moments: [fn(u64) -> bool; 3] = [|n| n < 2, |n| n % 3 == 2, |_| true];
+    for (panics, workers) in moments.into_iter().flat_map(|panics| [(panics, 0), (panics, 1)]) {
+        let policy = Explosive { asked: AtomicU64::new(0), panics };
+        let heap = builder(workers).pacing(parts().with_goal(policy)).build().expect("a heap");
+        let mut mutator = heap.attach();
+        let kept = keep(&mut mutator, 2 * MIB);
+        for _ in 0..6 {
+            churn(&mut mutator, 2 * MIB, |_| ());
+            mutator.collect();
+        }
+        heap.set_gc_percent(50);
+        let stats = heap.stats();
+        assert!(stats.cycles >= 6 && stats.live_bytes < stats.goal_bytes, "{stats:?}");
+        assert!(heap.gauges().rejected >= 1, "{:?}", heap.gauges());
+        check(&mut mutator, &kept);
+    }
+}
+
 /// Goal: a fixed heap is as large as it says. Method: garbage; the goal, and memory.
 #[test]
 fn a_fixed_heap_has_its_size() {
