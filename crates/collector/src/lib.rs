@@ -35,7 +35,6 @@ mod background;
 mod barrier;
 mod bell;
 mod cgroup;
-mod contained;
 mod cycle;
 mod descriptor;
 mod external;

@@ -125,7 +125,7 @@ pub(crate) struct Completed {
 impl Pace {
     pub(crate) fn new(knobs: Knobs, parts: Option<Parts>, listener: Option<PressureListener>) -> Pace {
         let pacer = match parts {
-            Some(parts) => Pacer::with_parts(knobs, parts.contained()),
+            Some(parts) => Pacer::with_parts(knobs, parts),
             None => Pacer::new(knobs),
         };
         let plan = pacer.plan(&Memory::default());
