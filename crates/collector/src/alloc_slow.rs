@@ -94,25 +94,32 @@ impl Local {
             return Err(self.full(mutator, cell_bytes, FullCause::Forked));
         }
         let home = self.home(kind, || core.bin(kind, descriptor, cell_bytes));
-        if let Some(mut open) = self.open_region(home)
-            && let Some(cell) = open.bump(cell_bytes)
-        {
+        match self.open_region(home).filter(|open| open.free_bytes() >= cell_bytes) {
             // Another kind had taken this one's place in the table, or zeal wants a cycle.
-            self.install(home, open, cell_bytes);
-            core.ask_out_of_zeal(mutator);
-            return Ok(crate::local::cell(cell));
+            Some(open) => {
+                self.install(home, open, cell_bytes);
+                core.ask_out_of_zeal(mutator);
+            }
+            None => self.open_next(mutator, home, cell_bytes)?,
         }
+        // Only now: what comes before asks others, and may unwind. A cell that was taken must be filled.
+        // SAFETY: promised by the caller.
+        let cell = unsafe { self.bump(kind, cell_bytes) };
+        Ok(cell.expect("a region that was just opened has a cell"))
+    }
+
+    /// Ends the region of a home and opens the next one, which is paid for.
+    fn open_next(&self, mutator: &Mutator, home: usize, cell_bytes: usize) -> Result<(), HeapFull> {
+        let core = self.core();
         let unused = self.retire(home);
         core.accounts.untake(unused as u64, self.birth());
-        let mut region =
-            self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause.into()))?;
+        let region = self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause.into()))?;
         core.verifier.check_region(&region);
         let bytes = region.free_bytes();
         core.accounts.take(bytes as u64, self.birth());
-        let cell = region.bump(cell_bytes).unwrap_or(region.start);
         self.install(home, region, cell_bytes);
         self.pay(mutator, bytes);
-        Ok(crate::local::cell(cell))
+        Ok(())
     }
 
     /// The stops of the arena's ladder, in order.

@@ -97,13 +97,6 @@ pub(crate) struct Home {
     region: Region,
 }
 
-/// A cell of a region as a pointer: regions are never at address zero.
-pub(crate) fn cell(address: *mut u8) -> NonNull<u8> {
-    debug_assert!(!address.is_null());
-    // SAFETY: L2: cells lie in the arena's reservation, which is not at address zero.
-    unsafe { NonNull::new_unchecked(address) }
-}
-
 /// The state that one mutator has alone.
 pub struct Local {
     slots: UnsafeCell<[Slot; LEAF_SLOTS + HASH_SLOTS]>,

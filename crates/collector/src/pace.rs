@@ -247,7 +247,7 @@ impl Core {
 
     /// The live estimate, external bytes included.
     pub(crate) fn live(&self) -> u64 {
-        self.accounts.live() + self.pace.external_counted()
+        self.accounts.live().saturating_add(self.pace.external_counted())
     }
 
     /// Whether the heap has grown to its trigger.

@@ -154,7 +154,7 @@ impl<'h> Marker<'h> {
                 let descriptor = self.descriptor(first);
                 // SAFETY: C2: spans begin with a cell.
                 for cell in unsafe { self.arena.cells_between(start, end) } {
-                    // SAFETY: a span consists of cells, which are not at address zero.
+                    // SAFETY: L2: a span consists of cells, which are not at address zero.
                     let cell = unsafe { NonNull::new_unchecked(cell) };
                     // Counted when the region was taken black, so not here.
                     self.scan_contents(cell, descriptor);
