@@ -2,9 +2,11 @@
 //!
 //! Policies may be written by anybody. An answer must be finite; a goal must leave [`RUNWAY_MIN`] above what is live; a
 //! trigger must not lie beyond its goal; a ratio must not be negative. What is rejected leaves the last good answer in
-//! force, and an event that says why.
+//! force, and an event that says why. So does a policy that panics: it is asked in the middle of allocations and cycles, which
+//! have no place for that.
 
 use super::{answer::Target, goal::RUNWAY_MIN, units::Bytes};
+use crate::sweeper::contain;
 use std::fmt;
 
 /// Sizes beyond this are errors, not wishes.
@@ -25,6 +27,8 @@ pub enum Rejection {
     TriggerAboveGoal,
     /// The assist ratio is NaN, infinite or negative.
     RatioNotFinite,
+    /// The policy panicked.
+    Panicked,
 }
 
 impl fmt::Display for Rejection {
@@ -35,8 +39,17 @@ impl fmt::Display for Rejection {
             Rejection::TriggerNotFinite => "the trigger is not a size",
             Rejection::TriggerAboveGoal => "the trigger lies beyond the goal",
             Rejection::RatioNotFinite => "the assist ratio is not a finite number of at least zero",
+            Rejection::Panicked => "the policy panicked",
         })
     }
+}
+
+/// Asks a policy, which may panic.
+#[inline]
+pub(super) fn ask<R>(policy: impl FnOnce() -> R) -> Result<R, Rejection> {
+    let mut answer = None;
+    contain(|| answer = Some(policy()));
+    answer.ok_or(Rejection::Panicked)
 }
 
 /// A size that is one.

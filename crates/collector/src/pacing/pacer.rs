@@ -38,6 +38,9 @@ mod tests;
 /// A heap that is not swept yet gets this much room at least.
 const SWEEP_ROOM: Bytes = Bytes::mib(1);
 
+/// A policy that panicked is asked again after this.
+const REST: Nanos = Nanos::seconds(1);
+
 /// When the next cycle begins, and where it should end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Plan {
@@ -254,19 +257,25 @@ impl Pacer {
         let work = report.work.total();
         let triggered = self.triggered.take().unwrap_or(report.peak);
         let idle = share(report.idle_cpu);
-        self.parts.runway.observe(&Pass { allocated: report.peak - triggered, work, utilization, idle });
+        let pass = Pass { allocated: report.peak - triggered, work, utilization, idle };
+        if let Err(rejection) = guard::ask(|| self.parts.runway.observe(&pass)) {
+            self.reject(rejection);
+        }
         let elapsed = report.now - self.ended;
         let (peak, live, duration) = (report.peak, report.live, report.duration);
         self.now = report.now;
         self.record(Decision::End(EndRecord { peak, goal, live, work, duration, utilization, assists }));
-        self.parts.goal.observe(&Measured {
+        let measured = Measured {
             live,
             allocated: report.allocated,
             mutator_cpu: report.mutator_cpu,
             gc_cpu: report.gc_cpu,
             work,
             elapsed,
-        });
+        };
+        if let Err(rejection) = guard::ask(|| self.parts.goal.observe(&measured)) {
+            self.reject(rejection);
+        }
         self.cycle += 1;
         self.ended = report.now;
         self.live = live;
@@ -311,7 +320,11 @@ impl Pacer {
     /// CPU time went by; returns whether assists are off from now on.
     pub fn tick(&mut self, now: Nanos, window: &Window) -> bool {
         self.now = now;
-        let is_limiting = self.parts.limiter.update(window);
+        let asked = guard::ask(|| self.parts.limiter.update(window));
+        let is_limiting = asked.unwrap_or_else(|rejection| {
+            self.reject(rejection);
+            self.is_limiting
+        });
         if is_limiting != self.is_limiting {
             self.is_limiting = is_limiting;
             self.record(Decision::Limiter(is_limiting));
@@ -328,7 +341,7 @@ impl Pacer {
     pub fn idle(&mut self, look: &Look) -> IdleAnswer {
         let Look { now, allocated, since_end, held, is_running } = *look;
         self.now = now;
-        let answer = self.parts.idle.step(&IdleInputs {
+        let inputs = IdleInputs {
             now,
             allocated,
             since_end,
@@ -338,6 +351,10 @@ impl Pacer {
             ended: self.ended,
             is_running,
             percent: self.knobs.percent,
+        };
+        let answer = guard::ask(|| self.parts.idle.step(&inputs)).unwrap_or_else(|rejection| {
+            self.reject(rejection);
+            IdleAnswer { action: IdleAction::None, again: now + REST }
         });
         if answer.action != IdleAction::None {
             self.record(Decision::Idle(answer.action));
@@ -348,7 +365,7 @@ impl Pacer {
     /// Asks the scavenger; `spent` is the CPU time that its last step took.
     pub fn scavenge(&mut self, now: Nanos, memory: &Memory, spent: CpuNanos) -> ScavengeAnswer {
         self.now = now;
-        let answer = self.parts.scavenging.step(&ScavengeInputs {
+        let inputs = ScavengeInputs {
             now,
             goal: self.goal(memory),
             last_goal: self.last_goal,
@@ -357,6 +374,10 @@ impl Pacer {
             limit: self.knobs.limit,
             is_limiting: self.is_limiting,
             spent,
+        };
+        let answer = guard::ask(|| self.parts.scavenging.step(&inputs)).unwrap_or_else(|rejection| {
+            self.reject(rejection);
+            ScavengeAnswer { not_before: now + REST, ..ScavengeAnswer::default() }
         });
         if answer.pace != Pace::Rest {
             self.record(Decision::Scavenge(answer));
@@ -403,7 +424,7 @@ impl Pacer {
             effective_gc_percent: effective_gc_percent(self.live, self.goal(memory)),
             pressure: self.pressure.level(),
             is_limiting: self.is_limiting,
-            limiter_fill: self.parts.limiter.fill(),
+            limiter_fill: guard::ask(|| self.parts.limiter.fill()).unwrap_or(0.0),
             rejected: self.rejected,
         }
     }

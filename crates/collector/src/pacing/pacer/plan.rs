@@ -1,18 +1,34 @@
 //! How the pacer makes a plan: the policies' answers, then floors, then limits, then the guard.
 
 use super::*;
-use crate::pacing::goal::GoalAnswer;
+use crate::pacing::{
+    answer::{Formula, Target},
+    runway::Bound,
+};
+
+/// What is recorded of a runway that was asked for in vain.
+fn no_runway(goal: Bytes) -> TriggerAnswer {
+    TriggerAnswer {
+        trigger: Target::Unbounded,
+        runway: Bytes::ZERO,
+        cons_mark: 0.0,
+        range: (Bytes::ZERO, goal),
+        bound: Bound::None,
+    }
+}
 
 impl Pacer {
     /// Asks the goal policy, and records the plan that follows.
     pub(super) fn commit(&mut self, memory: &Memory) -> Plan {
-        let asked = self.parts.goal.goal(&GoalInputs {
+        let inputs = GoalInputs {
             live: self.live,
             stacks: Bytes(self.work.stacks.0),
             globals: Bytes(self.work.globals.0),
             percent: self.knobs.percent,
-        });
-        match guard::goal(asked.goal, self.live) {
+        };
+        let asked = guard::ask(|| self.parts.goal.goal(&inputs));
+        let formula = asked.map(|asked| asked.formula).unwrap_or_default();
+        match asked.and_then(|asked| guard::goal(asked.goal, self.live)) {
             Ok(goal) => (self.policy_goal, self.policy_rule) = (goal, Rule::Policy),
             Err(rejection) => {
                 // The last goal may be too small for what is live now, or none at all: then the least there is.
@@ -27,22 +43,23 @@ impl Pacer {
             Some(rejection) => self.reject(rejection),
             None => self.kept = evaluation.plan,
         }
-        self.record_plan(&asked, &evaluation);
+        self.record_plan(formula, &evaluation);
         evaluation.plan
     }
 
-    fn record_plan(&mut self, asked: &GoalAnswer, evaluation: &Evaluation) {
+    fn record_plan(&mut self, formula: Formula, evaluation: &Evaluation) {
+        const NAMELESS: &str = "a policy whose name panicked";
         let record = PlanRecord {
             live: self.live,
             percent: self.knobs.percent,
             limit: self.knobs.limit,
-            policy: self.parts.goal.name(),
-            formula: asked.formula,
+            policy: guard::ask(|| self.parts.goal.name()).unwrap_or(NAMELESS),
+            formula,
             policy_goal: self.policy_goal,
             limit_goal: evaluation.limit_goal,
             goal: evaluation.plan.goal,
             rule: evaluation.plan.rule,
-            runway_policy: self.parts.runway.name(),
+            runway_policy: guard::ask(|| self.parts.runway.name()).unwrap_or(NAMELESS),
             answer: evaluation.answer,
             expected: self.work.total(),
             trigger: evaluation.plan.trigger,
@@ -55,8 +72,9 @@ impl Pacer {
     pub(super) fn evaluate(&self, memory: &Memory) -> Evaluation {
         let GoalNow { goal, rule, least, limit_goal } = self.goal_now(memory);
         let inputs = TriggerInputs { live: self.live, goal, least, expected: self.work.total() };
-        let answer = self.parts.runway.trigger(&inputs);
-        let (trigger, rejection) = match guard::trigger(answer.trigger, goal) {
+        let asked = guard::ask(|| self.parts.runway.trigger(&inputs));
+        let answer = asked.unwrap_or_else(|_| no_runway(goal));
+        let (trigger, rejection) = match asked.and_then(|asked| guard::trigger(asked.trigger, goal)) {
             Ok(trigger) => (self.ramp_up.trigger(trigger).max(least), None),
             Err(rejection) => (self.kept.trigger.max(self.live).min(goal), Some(rejection)),
         };
@@ -94,7 +112,7 @@ impl Pacer {
 
     /// What an allocated byte owes on the way to `goal`.
     pub(super) fn assist(&mut self, progress: &Progress, goal: Bytes) -> AssistAnswer {
-        let mut answer = self.parts.assist.revise(&AssistInputs {
+        let inputs = AssistInputs {
             live: progress.live,
             triggered: self.triggered.unwrap_or(progress.live),
             goal,
@@ -102,15 +120,15 @@ impl Pacer {
             expected: self.work.total(),
             most: progress.most,
             percent: self.knobs.percent,
-        });
-        match guard::ratio(answer.ratio) {
+        };
+        let asked = guard::ask(|| self.parts.assist.revise(&inputs));
+        match asked.and_then(|asked| guard::ratio(asked.ratio)) {
             Ok(ratio) => self.ratio = ratio,
-            Err(rejection) => {
-                answer.ratio = self.ratio;
-                self.reject(rejection);
-            }
+            Err(rejection) => self.reject(rejection),
         }
-        answer
+        let kept =
+            AssistAnswer { ratio: self.ratio, goal, expected: inputs.expected, stretch: Stretch::None };
+        AssistAnswer { ratio: self.ratio, ..asked.unwrap_or(kept) }
     }
 
     /// Leaves a record if another formula rules than before.
