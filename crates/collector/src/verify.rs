@@ -12,6 +12,7 @@
 use crate::{
     descriptor::Descriptor,
     heap::Core,
+    sweeper::contain,
     trace::EdgeVisitor,
     weak::{WEAK, WeakBox},
 };
@@ -155,8 +156,12 @@ impl Core {
             self.roots.each_in_chunk(chunk, |cell| steps.push(Step { cell, from: None }));
         }
         while let Some(step) = steps.pop() {
-            if reached.insert(step.cell.addr().get()) {
-                self.verify_object(&step, &mut steps, &mut violations);
+            if reached.insert(step.cell.addr().get())
+                && !self.verify_object(&step, &mut steps, &mut violations)
+            {
+                // A tracer panicked: what it leads to is not known, and the cycle is given up as if it had panicked for the marker.
+                self.verifier.forget();
+                return Verdict::Broken;
             }
         }
         let mut state = self.verifier.state.lock();
@@ -172,17 +177,18 @@ impl Core {
         Verdict::Broken
     }
 
-    fn verify_object(&self, step: &Step, steps: &mut Vec<Step>, violations: &mut Vec<String>) {
+    /// Looks at an object, and notes where it leads. `false` if its tracer panicked.
+    fn verify_object(&self, step: &Step, steps: &mut Vec<Step>, violations: &mut Vec<String>) -> bool {
         let cell = step.cell;
         if !self.arena.contains(cell.as_ptr()) {
             violations.push(format!("{}: not in the heap", self.describe_step(step)));
-            return;
+            return true;
         }
         // SAFETY: C2: what roots and objects lead to are cells of this arena; checked as far as can be.
         let tag = unsafe { self.arena.tag(cell.as_ptr()) };
         if tag.is_null() {
             violations.push(format!("{}: its block is free", self.describe_step(step)));
-            return;
+            return true;
         }
         // SAFETY: C2: as above.
         if !unsafe { self.arena.marks(self.arena.filling_side()).is_marked(cell.as_ptr()) } {
@@ -204,8 +210,13 @@ impl Core {
         let mut each = |target| steps.push(Step { cell: target, from: Some(cell) });
         // SAFETY: V3: all mutators are outside of their scopes.
         let mut visitor = unsafe { EdgeVisitor::new(&mut each) };
-        // SAFETY: C1: the cell holds an object of the block's descriptor.
-        unsafe { (descriptor.visit)(cell, &mut visitor) };
+        let mut is_seen = false;
+        contain(|| {
+            // SAFETY: C1: the cell holds an object of the block's descriptor.
+            unsafe { (descriptor.visit)(cell, &mut visitor) };
+            is_seen = true;
+        });
+        is_seen
     }
 
     fn describe_step(&self, step: &Step) -> String {
