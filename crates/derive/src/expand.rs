@@ -33,7 +33,6 @@ fn trace_impl(target: &Target<'_>) -> TokenStream {
     let needs_trace = needs_trace(target);
     let visitor_type = target.names.ident("__V");
     let visitor = Ident::new("__visitor", Span::mixed_site());
-    let assertions = assertions(target);
     let visits = visits(target, &visitor);
     quote! {
         #[automatically_derived]
@@ -43,7 +42,7 @@ fn trace_impl(target: &Target<'_>) -> TokenStream {
 
             #[inline]
             fn trace<#visitor_type: #krate::trace::Visitor>(&self, #visitor: &mut #visitor_type) {
-                #assertions
+                <Self as #krate::Trace<#brand>>::a_derived_type_must_not_implement_drop(self);
                 #visits
             }
         }
@@ -82,20 +81,17 @@ fn rebrand_impl(target: &Target<'_>) -> Result<TokenStream> {
     })
 }
 
-/// An impl of a hidden trait for the type, and one for all types with a `Drop` impl: no type may have both.
+/// An impl of a hidden trait for the type, which all types with a `Drop` impl have already: no type may have both.
 fn drop_refusal(target: &Target<'_>) -> TokenStream {
     let Target { ident, allowed, .. } = target;
+    let krate = &target.options.krate;
     let (params, arguments, bounds) = target.generics.split_for_impl();
-    let refusal = target.names.ident("MustNotImplDrop");
     quote! {
-        const _: () = {
-            trait #refusal {}
-            #[automatically_derived]
-            impl<T: ?::core::marker::Sized + ::core::ops::Drop> #refusal for T {}
-            #[automatically_derived]
-            #(#allowed)*
-            impl #params #refusal for #ident #arguments #bounds {}
-        };
+        #[automatically_derived]
+        #(#allowed)*
+        impl #params #krate::trace::MustNotImplDrop for #ident #arguments #bounds {
+            const IS_DERIVED: ::core::primitive::bool = true;
+        }
     }
 }
 
@@ -120,23 +116,10 @@ fn field_needs_trace(target: &Target<'_>, field: &TracedField<'_>) -> TokenStrea
     quote_spanned!(at(field)=> <#ty as #krate::Trace<#brand>>::NEEDS_TRACE)
 }
 
-/// The functions whose bounds hold for fields that are not traced.
-fn assertions(target: &Target<'_>) -> TokenStream {
-    let mut functions = TokenStream::new();
-    let used = |tracing| target.body.fields().any(|field| field.tracing == tracing);
-    if used(Tracing::Skipped) {
-        let name = assertion(Tracing::Skipped, Span::mixed_site());
-        functions.extend(quote! {
-            fn #name<T: ?::core::marker::Sized + ::core::marker::Send + 'static>(_: &T) {}
-        });
-    }
-    if used(Tracing::Unbranded) {
-        let name = assertion(Tracing::Unbranded, Span::mixed_site());
-        functions.extend(quote!(fn #name<T: ?::core::marker::Sized + 'static>(_: &T) {}));
-    }
-    functions
-}
-
+/// The function whose bounds hold for a field that is not traced.
+///
+/// It is one of the trait's own, like the other assertions: whoever passes a crate of their own off as `core`, or as mudlark, and takes the
+/// bounds away there, has no impl of the trait either.
 fn assertion(tracing: Tracing, span: Span) -> Ident {
     let name = match tracing {
         Tracing::Skipped => "a_skipped_field_must_be_static_and_send",
@@ -189,17 +172,12 @@ fn visit(target: &Target<'_>, field: &TracedField<'_>, visitor: &Ident) -> Token
     let mut code = quote_spanned!(span=> let _: *const (#ty) = #binding;);
     if matches!(tracing, Tracing::Skipped | Tracing::Unbranded) {
         let assertion = assertion(*tracing, span);
-        code.extend(quote_spanned!(span=> #assertion::<#ty>(#binding);));
+        code.extend(quote_spanned!(span=> <Self as #krate::Trace<#brand>>::#assertion::<#ty>(#binding);));
     }
     let needs_trace = field_needs_trace(target, field);
     if *tracing == Tracing::Recursive {
         code.extend(quote_spanned! {span=>
-            const {
-                ::core::assert!(
-                    <Self as #krate::Trace<#brand>>::NEEDS_TRACE || !#needs_trace,
-                    "a recursive type holds a `Gc` that its type parameters do not tell of; give it a brand",
-                );
-            }
+            <Self as #krate::Trace<#brand>>::a_recursive_type_must_not_hide_a_gc::<#ty>(#binding);
         });
     }
     if *tracing != Tracing::Skipped {

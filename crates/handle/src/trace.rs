@@ -93,6 +93,73 @@ pub unsafe trait Trace<'gc> {
 
     /// Passes every `Gc` in the value to `visitor`, by tracing the parts of the value.
     fn trace<V: Visitor>(&self, visitor: &mut V);
+
+    // What the derive asserts. Here, and not in what it writes, because names like `::core::marker::Send` mean there what the user's
+    // crate makes of them; the trait that an impl is of is always this one.
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn a_skipped_field_must_be_static_and_send<T: ?Sized + Send + 'static>(_: &T) {}
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn a_field_without_the_brand_must_be_static<T: ?Sized + 'static>(_: &T) {}
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn a_recursive_type_must_not_hide_a_gc<T: ?Sized + Trace<'gc>>(_: &T) {
+        const {
+            assert!(
+                Self::NEEDS_TRACE || !T::NEEDS_TRACE,
+                "a recursive type holds a `Gc` that its type parameters do not tell of; give it a brand",
+            );
+        }
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn a_derived_type_must_not_implement_drop<T: ?Sized + MustNotImplDrop>(_: &T) {
+        const { assert!(T::IS_DERIVED, "a type that derives `Trace` implements `Drop`") }
+    }
+}
+
+/// The derive implements it for its types, and every type with a `Drop` impl has it already: no type may have both.
+///
+/// Another trait in its place does not help; this is refused when the tracer is compiled:
+///
+/// ```compile_fail
+/// mod hostile {
+///     pub use mudlark::{Rebrand, Trace};
+///
+///     pub mod trace {
+///         pub use mudlark::trace::Visitor;
+///
+///         pub trait MustNotImplDrop {
+///             const IS_DERIVED: bool;
+///         }
+///     }
+/// }
+///
+/// #[derive(mudlark::Trace)]
+/// #[trace(crate = hostile)]
+/// struct Dropped(u64);
+///
+/// impl Drop for Dropped {
+///     fn drop(&mut self) {}
+/// }
+///
+/// let heap = mudlark::Heap::builder().build().unwrap();
+/// heap.attach().enter(|cx| cx.alloc(Dropped(1)).0);
+/// ```
+#[doc(hidden)]
+pub trait MustNotImplDrop {
+    #[doc(hidden)]
+    const IS_DERIVED: bool;
+}
+
+#[allow(drop_bounds, reason = "it is about `Drop` impls, not about drop glue")]
+impl<T: ?Sized + Drop> MustNotImplDrop for T {
+    const IS_DERIVED: bool = false;
 }
 
 /// A type that has the same name under every brand: `Node<'gc>` in a scope is `Node<'static>` in a
