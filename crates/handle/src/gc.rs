@@ -164,9 +164,10 @@ impl<T: ?Sized + Referent> Deref for Gc<'_, T> {
 
 /// What a [`Gc`] leads to when its type was forgotten, see [`Gc::erase`].
 ///
-/// It has a brand, because there may be branded pointers in what it hides.
+/// It has a brand, because there may be branded pointers in what it hides. And it stays on its thread, because what it hides may have to.
 pub struct Erased<'gc> {
     brand: Brand<'gc>,
+    not_send: PhantomData<*mut ()>,
 }
 
 impl fmt::Debug for Erased<'_> {
