@@ -1,6 +1,7 @@
 //! What a heap is like: the choices before it is made.
 
 use crate::heap::Heap;
+use mudlark_arena::PageSource;
 use mudlark_collector::{
     Collector, Config, GcPercent, HeapError, MemoryLimit, PressureListener, StuckScope, Watchdog, Zeal,
     pacing::{Parts, PressureChange},
@@ -42,7 +43,8 @@ impl HeapBuilder {
         self
     }
 
-    /// Other parts of the pacer than Go's rules: when cycles begin, how far the heap grows, what allocations owe.
+    /// Other parts of the pacer than Go's rules: when cycles begin, how far the heap grows, what allocations owe. The answer of a policy that
+    /// panics is rejected, like one that makes no sense. Policies are asked while the pacer is locked, and must not use the heap.
     ///
     /// # Example: the square root rule, at a third of a core per GiB
     ///
@@ -138,6 +140,13 @@ impl HeapBuilder {
     /// ```
     pub fn zeal(mut self, zeal: Zeal) -> HeapBuilder {
         self.config.zeal = zeal;
+        self
+    }
+
+    /// Where pages come from, if not from the system. For tests of this workspace.
+    #[doc(hidden)]
+    pub fn pages(mut self, pages: impl PageSource + 'static) -> HeapBuilder {
+        self.config.pages = Box::new(pages);
         self
     }
 
