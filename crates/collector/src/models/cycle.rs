@@ -260,7 +260,7 @@ fn a_late_marker_marks_for_the_cycle_it_works_in() {
         world.core.advance();
         let helper = spawn(&world, |world| world.core.poll());
         let driver = spawn(&world, |world| {
-            while world.core.work(1 << 20, 8, &world.core.assists) {
+            while world.core.work_as_assist(1 << 20, 8) {
                 world.core.advance();
             }
             let number = world.core.driver.request();

@@ -269,7 +269,7 @@ fn enter<R>(mutator: &Mutator, work: impl FnOnce() -> R) -> R {
 fn drive(core: &Core) -> u64 {
     let number = core.driver.request();
     core.driver.run(core, Progress::Any);
-    while core.work(1 << 20, 8, &core.assists) {
+    while core.work_as_assist(1 << 20, 8) {
         core.driver.run(core, Progress::Any);
     }
     core.driver.run(core, Progress::Any);
@@ -280,6 +280,6 @@ fn drive(core: &Core) -> u64 {
 fn finish(core: &Core, number: u64) {
     while core.stats().cycles + core.stats().aborted_cycles < number {
         core.driver.run(core, Progress::Any);
-        let _ = core.work(1 << 20, 8, &core.assists);
+        let _ = core.work_as_assist(1 << 20, 8);
     }
 }
