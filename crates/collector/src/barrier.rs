@@ -95,6 +95,36 @@ impl Local {
         }
     }
 
+    /// Stores `new` in a word that holds `current`, with the deletion barrier. Returns what was there: `Ok` if it was `current`.
+    ///
+    /// # Errors
+    ///
+    /// What is there instead; nothing is stored then.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Local::overwrite`]; `current` is null or holds an object of this heap that is reachable now.
+    #[inline]
+    pub unsafe fn overwrite_if(
+        &self,
+        word: &AtomicPtr<u8>,
+        current: *mut u8,
+        new: *mut u8,
+    ) -> Result<*mut u8, *mut u8> {
+        if let (true, Some(old)) = (self.is_armed(), NonNull::new(current)) {
+            // ORDERING: Acquire: who asked may use what is there.
+            let there = word.load(Ordering::Acquire);
+            if there != current {
+                // Without a look at the word's future: were it `current` again in a moment, it would be taken out unshaded.
+                return Err(there);
+            }
+            // SAFETY: C2: promised by the caller.
+            unsafe { self.shade(old) };
+        }
+        // ORDERING: Release as in `store`; Acquire as above.
+        word.compare_exchange(current, new, Ordering::AcqRel, Ordering::Acquire)
+    }
+
     /// Shades an object whose pointer is being overwritten: the deletion barrier's slow half.
     /// To be called before the pointer is taken out (S1); [`Local::overwrite`] and [`Local::store`] do both.
     ///

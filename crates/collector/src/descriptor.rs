@@ -1,7 +1,7 @@
 //! Descriptors: what the collector knows of a type.
 
-use crate::{mark::Marker, trace::EdgeVisitor};
-use std::{alloc::Layout, fmt, ptr::NonNull};
+use crate::{heap::Core, mark::Marker, trace::EdgeVisitor};
+use std::{alloc::Layout, any::TypeId, fmt, ptr::NonNull};
 
 /// What the collector knows of a type. Every block carries the address of one; objects carry none.
 ///
@@ -28,6 +28,9 @@ pub struct Descriptor {
     /// Of an object, or of an element of a slice. It also keeps descriptors of different layouts apart, which a compiler may
     /// merge if they are equal: they are told from each other by address.
     pub layout: Layout,
+    /// Tells the type of the objects from every other, all lifetimes aside. Addresses of descriptors do not: a compiler may make
+    /// several of one, and merge those of types that differ in nothing else.
+    pub identity: fn() -> TypeId,
 }
 
 /// A [`Descriptor::trace`] for objects without edges.
@@ -45,6 +48,20 @@ pub unsafe fn trace_nothing(_cell: NonNull<u8>, _marker: &mut Marker<'_>) {}
 pub unsafe fn trace_no_part(_cell: NonNull<u8>, _first: usize, _end: usize, _marker: &mut Marker<'_>) {}
 
 unsafe fn visit_nothing(_cell: NonNull<u8>, _visitor: &mut EdgeVisitor<'_>) {}
+
+impl Core {
+    /// What the collector knows of the type of an object.
+    ///
+    /// # Safety
+    ///
+    /// `cell` holds an object of this heap that is reachable now.
+    pub unsafe fn descriptor_of(&self, cell: NonNull<u8>) -> &'static Descriptor {
+        // SAFETY: C2: the object lies in a block in use.
+        let tag = unsafe { self.arena.tag(cell.as_ptr()) };
+        // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
+        unsafe { &*tag.cast::<Descriptor>() }
+    }
+}
 
 impl fmt::Debug for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,4 +82,8 @@ pub(crate) static LEAF: Descriptor = Descriptor {
     name: || "(pointer-free)",
     needs_trace: false,
     layout: Layout::new::<()>(),
+    identity: TypeId::of::<Leaf>,
 };
+
+/// Stands for all types whose objects share blocks.
+struct Leaf;

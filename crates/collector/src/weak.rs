@@ -27,6 +27,7 @@ use crate::{
 use mudlark_arena::sync::{AtomicPtr, Mutex, Ordering};
 use std::{
     alloc::Layout,
+    any::TypeId,
     ptr::{NonNull, null_mut},
 };
 
@@ -57,6 +58,7 @@ pub(crate) static WEAK: Descriptor = Descriptor {
     name: || "(weak)",
     needs_trace: true,
     layout: Layout::new::<WeakBox>(),
+    identity: TypeId::of::<WeakBox>,
 };
 
 impl WeakBox {

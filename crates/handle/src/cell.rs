@@ -117,6 +117,133 @@ impl<W: Word> GcCell<W> {
         // SAFETY: H1: only words of this type are ever stored, which lead to objects of the scope's heap.
         unsafe { cx.local().store(&self.word, word.into_raw()) };
     }
+
+    /// Changes what the cell holds, and returns what it held: one step, also where several threads change the cell.
+    ///
+    /// # Example: the head of a list
+    ///
+    /// ```
+    /// use mudlark::{GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = GcCell::new(cx.alloc(1_u64));
+    ///     assert_eq!(*cell.replace(cx, cx.alloc(2)), 1);
+    ///     assert_eq!(*cell.get(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn replace<'gc>(&self, cx: &Scope<'gc>, word: W) -> W
+    where
+        W: Trace<'gc>,
+    {
+        // SAFETY: H1: as in `set`.
+        let old = unsafe { cx.local().overwrite(&self.word, word.into_raw()) };
+        // SAFETY: only words of this type are ever stored.
+        unsafe { W::from_raw(old) }
+    }
+
+    /// Takes what the cell holds, and leaves `None`.
+    ///
+    /// # Example: each job is done once
+    ///
+    /// ```
+    /// use mudlark::{GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let job = GcCell::new(Some(cx.alloc_str("wash")));
+    ///     assert_eq!(job.take(cx).as_deref(), Some("wash"));
+    ///     assert!(job.take(cx).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn take<'gc>(&self, cx: &Scope<'gc>) -> W
+    where
+        W: Trace<'gc> + Default,
+    {
+        self.replace(cx, W::default())
+    }
+
+    /// Exchanges what two cells hold.
+    ///
+    /// Each of the two is changed in one step, but not both: where other threads change them meanwhile, what they
+    /// stored in this cell can be lost.
+    ///
+    /// # Example: turning a pair around
+    ///
+    /// ```
+    /// use mudlark::{GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (left, right) = (GcCell::new(cx.alloc(1_u64)), GcCell::new(cx.alloc(2_u64)));
+    ///     left.swap(cx, &right);
+    ///     assert_eq!((*left.get(), *right.get()), (2, 1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn swap<'gc>(&self, cx: &Scope<'gc>, other: &GcCell<W>)
+    where
+        W: Trace<'gc>,
+    {
+        let theirs = other.replace(cx, self.get());
+        self.set(cx, theirs);
+    }
+
+    /// Stores `new` if the cell holds `current`: the same object, not one that is equal to it.
+    ///
+    /// This is what lock-free structures are made of. An object is not freed, and so its address not used again, while a scope
+    /// can see it: what is called the ABA problem needs the same object to come back.
+    ///
+    /// # Errors
+    ///
+    /// What the cell holds instead; it stays.
+    ///
+    /// # Example: a stack that threads push to
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcCell, Heap, Scope, Trace};
+    ///
+    /// type Link<'gc> = Option<Gc<'gc, Node<'gc>>>;
+    ///
+    /// #[derive(Trace)]
+    /// struct Node<'gc> {
+    ///     value: u64,
+    ///     next: GcCell<Link<'gc>>,
+    /// }
+    ///
+    /// fn push<'gc>(cx: &Scope<'gc>, stack: &GcCell<Link<'gc>>, value: u64) {
+    ///     let mut top = stack.get();
+    ///     let node = cx.alloc(Node { value, next: GcCell::new(top) });
+    ///     while let Err(now) = stack.compare_exchange(cx, top, Some(node)) {
+    ///         node.next.set(cx, now);
+    ///         top = now;
+    ///     }
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let stack = cx.alloc(GcCell::new(None));
+    ///     push(cx, &stack, 1);
+    ///     push(cx, &stack, 2);
+    ///     assert_eq!(stack.get().map(|node| node.value), Some(2));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn compare_exchange<'gc>(&self, cx: &Scope<'gc>, current: W, new: W) -> Result<W, W>
+    where
+        W: Trace<'gc>,
+    {
+        // SAFETY: H1: as in `set`; who gives `current` holds it in this scope.
+        let outcome = unsafe { cx.local().overwrite_if(&self.word, current.into_raw(), new.into_raw()) };
+        // SAFETY: only words of this type are ever stored.
+        let word = |raw| unsafe { W::from_raw(raw) };
+        outcome.map(word).map_err(word)
+    }
 }
 
 impl<W: Word + Default> Default for GcCell<W> {

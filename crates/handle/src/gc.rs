@@ -131,12 +131,6 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     pub fn address(this: Self) -> usize {
         this.cell.addr().get()
     }
-
-    /// Forgets the type: for lists of whatever. The object stays what it is, to the collector too.
-    #[inline]
-    pub fn erase(this: Self) -> Gc<'gc, Erased<'gc>> {
-        Gc { cell: this.cell, brand: PhantomData, referent: PhantomData }
-    }
 }
 
 impl<'gc, T: ?Sized + Referent + 'gc> Gc<'gc, T> {
@@ -160,32 +154,6 @@ impl<T: ?Sized + Referent> Deref for Gc<'_, T> {
         // SAFETY: H1: within `'gc` no cell that a `Gc` leads to is swept, and nobody has a mutable reference.
         unsafe { referent.as_ref() }
     }
-}
-
-/// What a [`Gc`] leads to when its type was forgotten, see [`Gc::erase`].
-///
-/// It has a brand, because there may be branded pointers in what it hides. And it stays on its thread, because what it hides may have to.
-pub struct Erased<'gc> {
-    brand: Brand<'gc>,
-    not_send: PhantomData<*mut ()>,
-}
-
-impl fmt::Debug for Erased<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Erased").field("brand", &self.brand).finish()
-    }
-}
-
-// SAFETY: nothing can be seen or owned through it. Its objects are traced by their own descriptor, and may need it.
-unsafe impl<'gc> Trace<'gc> for Erased<'gc> {
-    const NEEDS_TRACE: bool = true;
-
-    fn trace<V: Visitor>(&self, _visitor: &mut V) {}
-}
-
-// SAFETY: B1: the brand is replaced, and is all there is.
-unsafe impl Rebrand for Erased<'_> {
-    type With<'gc> = Erased<'gc>;
 }
 
 // SAFETY: T1: the pointer itself is the only one; the rest of the contract is about values that own something.

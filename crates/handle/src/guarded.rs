@@ -6,7 +6,7 @@ use crate::{
     trace::{Trace, Visitor},
 };
 use mudlark_collector::MarkLock;
-use std::cell::UnsafeCell;
+use std::{cell::UnsafeCell, ptr::NonNull};
 
 /// A value, and the lock that keeps markers off while it changes.
 pub(crate) struct Guarded<T> {
@@ -23,10 +23,21 @@ impl<T> Guarded<T> {
         self.value.into_inner()
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
     /// Where the value is.
     #[inline(always)]
     pub(crate) fn get(&self) -> *mut T {
         self.value.get()
+    }
+
+    /// The same, for guards.
+    #[inline(always)]
+    pub(crate) fn pointer(&self) -> NonNull<T> {
+        // SAFETY: H2: a pointer only, to a place that is not null; guards look at it while they may.
+        unsafe { NonNull::new_unchecked(self.value.get()) }
     }
 
     /// Before the value is changed: shades what it holds, unless that was done.

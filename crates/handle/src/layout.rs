@@ -1,6 +1,6 @@
 //! From Rust types to cells: how large, of which kind, traced and dropped how.
 
-use crate::trace::Trace;
+use crate::{identity, trace::Trace};
 use mudlark_arena::{CELL_ALIGN_MAX, CELL_BYTES_MAX, CELL_BYTES_MIN, SizeClass};
 use mudlark_collector::{Descriptor, EdgeVisitor, Marker, trace_no_part, trace_nothing};
 use std::{alloc::Layout, any::type_name, mem::needs_drop, ptr::NonNull};
@@ -51,7 +51,7 @@ pub(crate) const fn leaf_bytes<T>() -> usize {
 }
 
 /// The descriptor of a sized type.
-pub(crate) fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
+pub(crate) const fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
     const {
         &Descriptor {
             trace: trace::<T>,
@@ -61,6 +61,7 @@ pub(crate) fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             name: type_name::<T>,
             needs_trace: T::NEEDS_TRACE,
             layout: Layout::new::<T>(),
+            identity: identity::of::<T>,
         }
     }
 }
@@ -129,6 +130,7 @@ pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             name: type_name::<[T]>,
             needs_trace: T::NEEDS_TRACE,
             layout: Layout::new::<T>(),
+            identity: identity::of::<[T]>,
         }
     }
 }

@@ -44,26 +44,34 @@
 
 mod builder;
 mod cell;
+mod dynamic;
 mod error;
 mod gc;
 mod guarded;
 mod heap;
+mod identity;
 mod layout;
+mod lazy;
 mod mutex;
+mod once_cell;
 mod ref_cell;
 mod root;
 mod rw_lock;
 mod scope;
 mod slice;
 mod stats;
+mod tail;
 pub mod trace;
 mod weak;
 
 pub use builder::HeapBuilder;
 pub use cell::{GcCell, Word};
+pub use dynamic::{AnyObject, DynObject, DynTrace, DynVisitor};
 pub use error::AllocError;
-pub use gc::{Erased, Gc, Referent};
+pub use gc::{Gc, Referent};
 pub use heap::{Heap, Mutator, RampUpGuard};
+pub use identity::{ByAddress, Erased};
+pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
@@ -73,10 +81,18 @@ pub use mudlark_collector::{
 };
 pub use mudlark_derive::Trace;
 pub use mutex::{GcMutex, GcMutexGuard};
+pub use once_cell::GcOnceCell;
 pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
 pub use root::Root;
 pub use rw_lock::{GcRwLock, GcRwLockReadGuard, GcRwLockWriteGuard};
 pub use scope::Scope;
 pub use stats::HeapStats;
+pub use tail::Tailed;
 pub use trace::{Rebrand, Static, Trace};
 pub use weak::GcWeak;
+
+/// What the code that [`dyn_object!`] writes calls.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::dynamic::{object_in, trace_object};
+}

@@ -36,6 +36,7 @@ use std::{
     fmt,
     marker::PhantomData,
     ops::{Deref, DerefMut},
+    ptr::NonNull,
 };
 
 /// Contents of any traced type that several threads' mutators change, like `std`'s `Mutex`.
@@ -167,7 +168,7 @@ impl<T> GcMutex<T> {
     {
         // SAFETY: H2: this thread holds the lock, and has made no guard yet.
         unsafe { self.value.log(cx) };
-        GcMutexGuard { mutex: self, _held: held, contents: PhantomData }
+        GcMutexGuard { value: self.value.pointer(), held, contents: PhantomData }
     }
 
     /// The contents of a lock that is not in the heap, or not any more.
@@ -179,6 +180,19 @@ impl<T> GcMutex<T> {
     /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+
+    /// The contents of a lock that nobody else has, without taking it.
+    ///
+    /// Such a lock is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+}
+
+impl<T: Default> Default for GcMutex<T> {
+    fn default() -> GcMutex<T> {
+        GcMutex::new(T::default())
     }
 }
 
@@ -218,33 +232,78 @@ impl<T: fmt::Debug> fmt::Debug for GcMutex<T> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the lock is open again when the guard is dropped"]
-pub struct GcMutexGuard<'b, T> {
-    mutex: &'b GcMutex<T>,
+pub struct GcMutexGuard<'b, T: ?Sized> {
+    value: NonNull<T>,
     /// Opens the lock when it is dropped, and keeps the guard on its thread.
-    _held: MutexGuard<'b, ()>,
-    /// Shared with other threads only if the contents can be: a `&GcMutexGuard` gives a `&T`.
+    held: MutexGuard<'b, ()>,
     contents: PhantomData<&'b mut T>,
 }
 
-impl<T> Deref for GcMutexGuard<'_, T> {
+// SAFETY: H2: a shared guard gives a `&T` and nothing else; the guard itself stays on its thread.
+unsafe impl<T: ?Sized + Sync> Sync for GcMutexGuard<'_, T> {}
+
+impl<'b, T: ?Sized> GcMutexGuard<'b, T> {
+    /// Narrows the guard to a part of the contents; the lock stays taken.
+    ///
+    /// # Example: one field
+    ///
+    /// ```
+    /// use mudlark::{GcMutex, GcMutexGuard, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let pair = cx.alloc(GcMutex::new((1_u64, 2_u64)));
+    ///     let mut second = GcMutexGuard::map(pair.lock(cx), |pair| &mut pair.1);
+    ///     *second += 1;
+    ///     assert!(pair.try_lock(cx).is_none());
+    ///     drop(second);
+    ///     assert_eq!(*pair.lock(cx), (1, 3));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<U: ?Sized>(
+        mut orig: GcMutexGuard<'b, T>,
+        part: impl FnOnce(&mut T) -> &mut U,
+    ) -> GcMutexGuard<'b, U> {
+        let value = NonNull::from(part(&mut *orig));
+        GcMutexGuard { value, held: orig.held, contents: PhantomData }
+    }
+
+    /// Narrows the guard to a part of the contents that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    pub fn filter_map<U: ?Sized>(
+        mut orig: GcMutexGuard<'b, T>,
+        part: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<GcMutexGuard<'b, U>, GcMutexGuard<'b, T>> {
+        match part(&mut *orig).map(NonNull::from) {
+            Some(value) => Ok(GcMutexGuard { value, held: orig.held, contents: PhantomData }),
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for GcMutexGuard<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: H2: this is the only guard, and it is borrowed.
-        unsafe { &*self.mutex.value.get() }
+        // SAFETY: H2: this is the only guard, and it is borrowed; the part was found through it.
+        unsafe { self.value.as_ref() }
     }
 }
 
-impl<T> DerefMut for GcMutexGuard<'_, T> {
+impl<T: ?Sized> DerefMut for GcMutexGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: H2: this is the only guard, and it is borrowed mutably; markers keep off, for the contents were logged.
-        unsafe { &mut *self.mutex.value.get() }
+        unsafe { self.value.as_mut() }
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for GcMutexGuard<'_, T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for GcMutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

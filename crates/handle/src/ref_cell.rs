@@ -9,7 +9,10 @@ use std::{
     cell::Cell,
     error::Error,
     fmt,
+    marker::PhantomData,
+    mem,
     ops::{Deref, DerefMut},
+    ptr::NonNull,
 };
 
 /// Contents of any traced type that can be changed, like `std`'s `RefCell`.
@@ -94,7 +97,7 @@ impl<T> GcRefCell<T> {
             return Err(BorrowError);
         }
         self.borrows.set(borrows + 1);
-        Ok(Ref { cell: self })
+        Ok(Ref { value: self.value.pointer(), borrow: Shared { borrows: &self.borrows } })
     }
 
     /// Borrows the contents mutably.
@@ -127,7 +130,137 @@ impl<T> GcRefCell<T> {
         // SAFETY: H2: nobody has a mutable borrow, and this thread makes none meanwhile.
         unsafe { self.value.log(cx) };
         self.borrows.set(EXCLUSIVE);
-        Ok(RefMut { cell: self })
+        let borrow = Exclusive { borrows: &self.borrows };
+        Ok(RefMut { value: self.value.pointer(), borrow, contents: PhantomData })
+    }
+
+    /// Puts other contents in place, and returns the old ones.
+    ///
+    /// # Panics
+    ///
+    /// If they are borrowed; [`GcRefCell::try_replace`] tells instead.
+    ///
+    /// # Example: a list that is handed on
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let names = cx.alloc(GcRefCell::new(vec![cx.alloc_str("Ann")]));
+    ///     assert_eq!(names.replace(cx, vec![cx.alloc_str("Bob")]).len(), 1);
+    ///     assert_eq!(&*names.take(cx)[0], "Bob");
+    ///     assert!(names.borrow().is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn replace<'gc>(&self, cx: &Scope<'gc>, value: T) -> T
+    where
+        T: Trace<'gc>,
+    {
+        mem::replace(&mut *self.borrow_mut(cx), value)
+    }
+
+    /// Puts other contents in place, and returns the old ones.
+    ///
+    /// # Errors
+    ///
+    /// If they are borrowed. The new contents come back.
+    ///
+    /// # Example: somebody reads
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = cx.alloc(GcRefCell::new(1_u64));
+    ///     let reader = cell.borrow();
+    ///     assert_eq!(cell.try_replace(cx, 2), Err(2));
+    ///     drop(reader);
+    ///     assert_eq!(cell.try_replace(cx, 2), Ok(1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_replace<'gc>(&self, cx: &Scope<'gc>, value: T) -> Result<T, T>
+    where
+        T: Trace<'gc>,
+    {
+        match self.try_borrow_mut(cx) {
+            Ok(mut contents) => Ok(mem::replace(&mut *contents, value)),
+            Err(BorrowMutError) => Err(value),
+        }
+    }
+
+    /// Takes the contents, and leaves their default.
+    ///
+    /// # Panics
+    ///
+    /// If they are borrowed.
+    #[inline]
+    #[track_caller]
+    pub fn take<'gc>(&self, cx: &Scope<'gc>) -> T
+    where
+        T: Trace<'gc> + Default,
+    {
+        self.replace(cx, T::default())
+    }
+
+    /// Exchanges the contents of two cells.
+    ///
+    /// # Panics
+    ///
+    /// If either are borrowed, or the two are one cell.
+    ///
+    /// # Example: two hands
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (left, right) = (GcRefCell::new(vec![1]), GcRefCell::new(vec![]));
+    ///     left.swap(cx, &right);
+    ///     assert_eq!((left.borrow().len(), right.borrow().len()), (0, 1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn swap<'gc>(&self, cx: &Scope<'gc>, other: &GcRefCell<T>)
+    where
+        T: Trace<'gc>,
+    {
+        mem::swap(&mut *self.borrow_mut(cx), &mut *other.borrow_mut(cx));
+    }
+
+    /// The contents of a cell that nobody else has, without a check.
+    ///
+    /// Such a cell is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    /// The contents of a cell that is not in the heap, or not any more.
+    ///
+    /// # Example: a value that was never shared
+    ///
+    /// ```
+    /// let mut cell = mudlark::GcRefCell::new(1);
+    /// *cell.get_mut() += 1;
+    /// assert_eq!(cell.into_inner(), 2);
+    /// ```
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: Default> Default for GcRefCell<T> {
+    fn default() -> GcRefCell<T> {
+        GcRefCell::new(T::default())
     }
 }
 
@@ -140,67 +273,216 @@ impl<T: fmt::Debug> fmt::Debug for GcRefCell<T> {
     }
 }
 
-/// A shared borrow of the contents of a [`GcRefCell`].
-pub struct Ref<'b, T> {
-    cell: &'b GcRefCell<T>,
+/// Ends a shared borrow when dropped.
+struct Shared<'b> {
+    borrows: &'b Cell<u32>,
 }
 
-impl<T> Deref for Ref<'_, T> {
+impl Drop for Shared<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.borrows.set(self.borrows.get() - 1);
+    }
+}
+
+/// Ends a mutable borrow when dropped.
+struct Exclusive<'b> {
+    borrows: &'b Cell<u32>,
+}
+
+impl Drop for Exclusive<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.borrows.set(0);
+    }
+}
+
+/// A shared borrow of the contents of a [`GcRefCell`], or of a part of them.
+#[must_use = "the borrow ends when the guard is dropped"]
+pub struct Ref<'b, T: ?Sized> {
+    value: NonNull<T>,
+    borrow: Shared<'b>,
+}
+
+impl<'b, T: ?Sized> Ref<'b, T> {
+    /// Another borrow of the same. No method, so that `clone` clones what is borrowed.
+    ///
+    /// # Panics
+    ///
+    /// If there are four billion borrows.
+    #[allow(clippy::should_implement_trait, reason = "as `std`'s `Ref::clone`")]
+    pub fn clone(orig: &Ref<'b, T>) -> Ref<'b, T> {
+        let borrows = orig.borrow.borrows;
+        assert!(borrows.get() < EXCLUSIVE - 1, "the contents of the cell are borrowed four billion times");
+        borrows.set(borrows.get() + 1);
+        Ref { value: orig.value, borrow: Shared { borrows } }
+    }
+
+    /// Narrows the borrow to a part of the contents.
+    ///
+    /// # Example: one field
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcRefCell, Heap, Ref};
+    ///
+    /// fn first<'b, 'gc>(cell: &'b GcRefCell<Vec<Gc<'gc, str>>>) -> Ref<'b, Gc<'gc, str>> {
+    ///     Ref::map(cell.borrow(), |names| &names[0])
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let names = cx.alloc(GcRefCell::new(vec![cx.alloc_str("Ann")]));
+    ///     let first = first(&names);
+    ///     assert_eq!(&**first, "Ann");
+    ///     assert!(names.try_borrow_mut(cx).is_err());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<U: ?Sized>(orig: Ref<'b, T>, part: impl FnOnce(&T) -> &U) -> Ref<'b, U> {
+        let value = NonNull::from(part(&*orig));
+        Ref { value, borrow: orig.borrow }
+    }
+
+    /// Narrows the borrow to a part of the contents that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The borrow as it was, if `part` finds nothing.
+    ///
+    /// # Example: an entry
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Ref};
+    ///
+    /// let cell = GcRefCell::new(vec![1, 2]);
+    /// assert_eq!(Ref::filter_map(cell.borrow(), |list| list.get(1)).ok().as_deref(), Some(&2));
+    /// assert!(Ref::filter_map(cell.borrow(), |list| list.get(2)).is_err());
+    /// ```
+    pub fn filter_map<U: ?Sized>(
+        orig: Ref<'b, T>,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<Ref<'b, U>, Ref<'b, T>> {
+        match part(&*orig).map(NonNull::from) {
+            Some(value) => Ok(Ref { value, borrow: orig.borrow }),
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for Ref<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: H2: while this borrow is counted, no mutable one is made.
-        unsafe { &*self.cell.value.get() }
+        // SAFETY: H2: while this borrow is counted, no mutable one is made; the part was found through it.
+        unsafe { self.value.as_ref() }
     }
 }
 
-impl<T> Drop for Ref<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.cell.borrows.set(self.cell.borrows.get() - 1);
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Ref<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
 }
 
-/// A mutable borrow of the contents of a [`GcRefCell`].
-///
-/// Nothing depends on its drop but the cell's further use: when it is leaked, the cell stays borrowed.
-pub struct RefMut<'b, T> {
-    cell: &'b GcRefCell<T>,
+impl<T: ?Sized + fmt::Display> fmt::Display for Ref<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
-impl<T> Deref for RefMut<'_, T> {
+/// A mutable borrow of the contents of a [`GcRefCell`], or of a part of them.
+///
+/// Nothing depends on its drop but the cell's further use: when it is leaked, the cell stays borrowed.
+#[must_use = "the borrow ends when the guard is dropped"]
+pub struct RefMut<'b, T: ?Sized> {
+    value: NonNull<T>,
+    borrow: Exclusive<'b>,
+    /// What is borrowed mutably has this type and no other.
+    contents: PhantomData<&'b mut T>,
+}
+
+impl<'b, T: ?Sized> RefMut<'b, T> {
+    /// Narrows the borrow to a part of the contents.
+    ///
+    /// # Example: one entry
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap, RefMut};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let names = cx.alloc(GcRefCell::new(vec![cx.alloc_str("Ann")]));
+    ///     let mut first = RefMut::map(names.borrow_mut(cx), |names| &mut names[0]);
+    ///     *first = cx.alloc_str("Bob");
+    ///     drop(first);
+    ///     assert_eq!(&*names.borrow()[0], "Bob");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<U: ?Sized>(mut orig: RefMut<'b, T>, part: impl FnOnce(&mut T) -> &mut U) -> RefMut<'b, U> {
+        let value = NonNull::from(part(&mut *orig));
+        RefMut { value, borrow: orig.borrow, contents: PhantomData }
+    }
+
+    /// Narrows the borrow to a part of the contents that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The borrow as it was, if `part` finds nothing.
+    ///
+    /// # Example: an entry
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap, RefMut};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = GcRefCell::new(vec![1, 2]);
+    ///     match RefMut::filter_map(cell.borrow_mut(cx), |list| list.get_mut(2)) {
+    ///         Ok(mut third) => *third += 1,
+    ///         Err(mut list) => list.push(3),
+    ///     }
+    ///     assert_eq!(*cell.borrow(), [1, 2, 3]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter_map<U: ?Sized>(
+        mut orig: RefMut<'b, T>,
+        part: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<RefMut<'b, U>, RefMut<'b, T>> {
+        match part(&mut *orig).map(NonNull::from) {
+            Some(value) => Ok(RefMut { value, borrow: orig.borrow, contents: PhantomData }),
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for RefMut<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: H2: this is the only borrow.
-        unsafe { &*self.cell.value.get() }
+        // SAFETY: H2: this is the only borrow; the part was found through it.
+        unsafe { self.value.as_ref() }
     }
 }
 
-impl<T> DerefMut for RefMut<'_, T> {
+impl<T: ?Sized> DerefMut for RefMut<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: H2: this is the only borrow; markers keep off, for the contents were logged.
-        unsafe { &mut *self.cell.value.get() }
+        unsafe { self.value.as_mut() }
     }
 }
 
-impl<T> Drop for RefMut<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.cell.borrows.set(0);
+impl<T: ?Sized + fmt::Debug> fmt::Debug for RefMut<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for RefMut<'_, T> {
+impl<T: ?Sized + fmt::Display> fmt::Display for RefMut<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

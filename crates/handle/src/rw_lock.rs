@@ -11,7 +11,9 @@ use crate::{
 use mudlark_arena::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{
     fmt,
+    marker::PhantomData,
     ops::{Deref, DerefMut},
+    ptr::NonNull,
 };
 
 /// Contents of any traced type that several threads' mutators read at once, and one at a time changes, like `std`'s
@@ -104,7 +106,7 @@ impl<T> GcRwLock<T> {
     /// ```
     #[inline]
     pub fn read(&self) -> GcRwLockReadGuard<'_, T> {
-        GcRwLockReadGuard { lock: self, _held: self.lock.read() }
+        GcRwLockReadGuard { held: self.lock.read(), value: self.value.pointer() }
     }
 
     /// Takes a read guard, unless there is a write guard.
@@ -126,7 +128,7 @@ impl<T> GcRwLock<T> {
     /// ```
     #[inline]
     pub fn try_read(&self) -> Option<GcRwLockReadGuard<'_, T>> {
-        self.lock.try_read().map(|held| GcRwLockReadGuard { lock: self, _held: held })
+        self.lock.try_read().map(|held| GcRwLockReadGuard { value: self.value.pointer(), held })
     }
 
     /// Waits until no mutator has a guard, and takes a write guard.
@@ -188,7 +190,7 @@ impl<T> GcRwLock<T> {
     {
         // SAFETY: H2: this thread holds the lock for itself, and has made no guard yet.
         unsafe { self.value.log(cx) };
-        GcRwLockWriteGuard { lock: self, _held: held }
+        GcRwLockWriteGuard { value: self.value.pointer(), held, contents: PhantomData }
     }
 
     /// The contents of a lock that is not in the heap, or not any more.
@@ -200,6 +202,19 @@ impl<T> GcRwLock<T> {
     /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
+    }
+
+    /// The contents of a lock that nobody else has, without taking it.
+    ///
+    /// Such a lock is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+}
+
+impl<T: Default> Default for GcRwLock<T> {
+    fn default() -> GcRwLock<T> {
+        GcRwLock::new(T::default())
     }
 }
 
@@ -231,23 +246,67 @@ impl<T: fmt::Debug> fmt::Debug for GcRwLock<T> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the lock is open again when the guard is dropped"]
-pub struct GcRwLockReadGuard<'b, T> {
-    lock: &'b GcRwLock<T>,
+pub struct GcRwLockReadGuard<'b, T: ?Sized> {
+    value: NonNull<T>,
     /// Opens the lock when it is dropped, and keeps the guard on its thread.
-    _held: RwLockReadGuard<'b, ()>,
+    held: RwLockReadGuard<'b, ()>,
 }
 
-impl<T> Deref for GcRwLockReadGuard<'_, T> {
+// SAFETY: H2: a shared guard gives a `&T` and nothing else; the guard itself stays on its thread.
+unsafe impl<T: ?Sized + Sync> Sync for GcRwLockReadGuard<'_, T> {}
+
+impl<'b, T: ?Sized> GcRwLockReadGuard<'b, T> {
+    /// Narrows the guard to a part of the contents; the lock stays taken.
+    ///
+    /// # Example: one field
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, GcRwLockReadGuard, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let pair = cx.alloc(GcRwLock::new((1_u64, 2_u64)));
+    ///     let second = GcRwLockReadGuard::map(pair.read(), |pair| &pair.1);
+    ///     assert_eq!(*second, 2);
+    ///     assert!(pair.try_write(cx).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<U: ?Sized>(
+        orig: GcRwLockReadGuard<'b, T>,
+        part: impl FnOnce(&T) -> &U,
+    ) -> GcRwLockReadGuard<'b, U> {
+        let value = NonNull::from(part(&*orig));
+        GcRwLockReadGuard { value, held: orig.held }
+    }
+
+    /// Narrows the guard to a part of the contents that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    pub fn filter_map<U: ?Sized>(
+        orig: GcRwLockReadGuard<'b, T>,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<GcRwLockReadGuard<'b, U>, GcRwLockReadGuard<'b, T>> {
+        match part(&*orig).map(NonNull::from) {
+            Some(value) => Ok(GcRwLockReadGuard { value, held: orig.held }),
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for GcRwLockReadGuard<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: H2: while this guard holds the lock, there is no write guard.
-        unsafe { &*self.lock.value.get() }
+        // SAFETY: H2: while this guard holds the lock, there is no write guard; the part was found through it.
+        unsafe { self.value.as_ref() }
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for GcRwLockReadGuard<'_, T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for GcRwLockReadGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }
@@ -273,31 +332,77 @@ impl<T: fmt::Debug> fmt::Debug for GcRwLockReadGuard<'_, T> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the lock is open again when the guard is dropped"]
-pub struct GcRwLockWriteGuard<'b, T> {
-    lock: &'b GcRwLock<T>,
+pub struct GcRwLockWriteGuard<'b, T: ?Sized> {
+    value: NonNull<T>,
     /// Opens the lock when it is dropped, and keeps the guard on its thread.
-    _held: RwLockWriteGuard<'b, ()>,
+    held: RwLockWriteGuard<'b, ()>,
+    contents: PhantomData<&'b mut T>,
 }
 
-impl<T> Deref for GcRwLockWriteGuard<'_, T> {
+// SAFETY: H2: a shared guard gives a `&T` and nothing else; the guard itself stays on its thread.
+unsafe impl<T: ?Sized + Sync> Sync for GcRwLockWriteGuard<'_, T> {}
+
+impl<'b, T: ?Sized> GcRwLockWriteGuard<'b, T> {
+    /// Narrows the guard to a part of the contents; the lock stays taken.
+    ///
+    /// # Example: one field
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, GcRwLockWriteGuard, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let pair = cx.alloc(GcRwLock::new((1_u64, 2_u64)));
+    ///     let mut second = GcRwLockWriteGuard::map(pair.write(cx), |pair| &mut pair.1);
+    ///     *second += 1;
+    ///     drop(second);
+    ///     assert_eq!(*pair.read(), (1, 3));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<U: ?Sized>(
+        mut orig: GcRwLockWriteGuard<'b, T>,
+        part: impl FnOnce(&mut T) -> &mut U,
+    ) -> GcRwLockWriteGuard<'b, U> {
+        let value = NonNull::from(part(&mut *orig));
+        GcRwLockWriteGuard { value, held: orig.held, contents: PhantomData }
+    }
+
+    /// Narrows the guard to a part of the contents that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, if `part` finds nothing.
+    pub fn filter_map<U: ?Sized>(
+        mut orig: GcRwLockWriteGuard<'b, T>,
+        part: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<GcRwLockWriteGuard<'b, U>, GcRwLockWriteGuard<'b, T>> {
+        match part(&mut *orig).map(NonNull::from) {
+            Some(value) => Ok(GcRwLockWriteGuard { value, held: orig.held, contents: PhantomData }),
+            None => Err(orig),
+        }
+    }
+}
+
+impl<T: ?Sized> Deref for GcRwLockWriteGuard<'_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: H2: this is the only guard, and it is borrowed.
-        unsafe { &*self.lock.value.get() }
+        unsafe { self.value.as_ref() }
     }
 }
 
-impl<T> DerefMut for GcRwLockWriteGuard<'_, T> {
+impl<T: ?Sized> DerefMut for GcRwLockWriteGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: H2: this is the only guard, and it is borrowed mutably; markers keep off, for the contents were logged.
-        unsafe { &mut *self.lock.value.get() }
+        unsafe { self.value.as_mut() }
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for GcRwLockWriteGuard<'_, T> {
+impl<T: ?Sized + fmt::Debug> fmt::Debug for GcRwLockWriteGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

@@ -96,35 +96,46 @@ impl<'gc> Scope<'gc> {
     /// ```
     #[inline(always)]
     pub fn try_alloc<T: Trace<'gc>>(&self, value: T) -> Result<Gc<'gc, T>, AllocError<T>> {
-        let place = const { Place::of::<T>() };
+        let cell = self.place(const { Place::of::<T>() }, descriptor::<T>(), value)?;
+        // SAFETY: H1: it holds a `T`, made in this scope.
+        Ok(unsafe { Gc::from_cell(cell) })
+    }
+
+    /// Moves a value into a new cell, or run, of a place for its layout.
+    #[inline(always)]
+    pub(crate) fn place<T>(
+        &self,
+        place: Place,
+        descriptor: &'static Descriptor,
+        value: T,
+    ) -> Result<NonNull<u8>, AllocError<T>> {
         let cell = match place {
-            Place::Leaf(class) => self.cell_of(Kind::leaf(class), place.cell_bytes(), descriptor::<T>()),
-            Place::Typed(bytes) => self.cell_of(Kind::of(descriptor::<T>()), bytes, descriptor::<T>()),
-            Place::Large => return self.try_alloc_large(value),
+            Place::Leaf(class) => self.cell_of(Kind::leaf(class), place.cell_bytes(), descriptor),
+            Place::Typed(bytes) => self.cell_of(Kind::of(descriptor), bytes, descriptor),
+            Place::Large => return self.place_large(descriptor, value),
         };
         match cell {
             Ok(cell) => {
                 // SAFETY: H3: the cell is new, large enough for a `T`, and aligned to it.
                 unsafe { cell.cast::<T>().write(value) };
-                // SAFETY: H1: it holds a `T`, made in this scope.
-                Ok(unsafe { Gc::from_cell(cell) })
+                Ok(cell)
             }
             Err(full) => Err(AllocError { value, full }),
         }
     }
 
     #[cold]
-    fn try_alloc_large<T: Trace<'gc>>(&self, value: T) -> Result<Gc<'gc, T>, AllocError<T>> {
+    fn place_large<T>(
+        &self,
+        descriptor: &'static Descriptor,
+        value: T,
+    ) -> Result<NonNull<u8>, AllocError<T>> {
         let value = ManuallyDrop::new(value);
-        let cell = self.large(descriptor::<T>(), size_of::<T>(), |cell| {
+        let cell = self.large(descriptor, size_of::<T>(), |cell| {
             // SAFETY: H3: the run is new and large enough; the value is forgotten if this happens.
             unsafe { std::ptr::copy_nonoverlapping(&raw const *value, cell.cast::<T>().as_ptr(), 1) };
         });
-        match cell {
-            // SAFETY: H1: it holds a `T`, made in this scope.
-            Ok(cell) => Ok(unsafe { Gc::from_cell(cell) }),
-            Err(full) => Err(AllocError { value: ManuallyDrop::into_inner(value), full }),
-        }
+        cell.map_err(|full| AllocError { value: ManuallyDrop::into_inner(value), full })
     }
 
     /// A new cell. What is in it is garbage until the caller, at once, writes an object.

@@ -14,9 +14,9 @@ use std::{
 };
 
 /// Elements that were written so far: dropped if the rest of them is not.
-struct Filling<T> {
-    start: NonNull<T>,
-    len: usize,
+pub(crate) struct Filling<T> {
+    pub(crate) start: NonNull<T>,
+    pub(crate) len: usize,
 }
 
 impl<T> Drop for Filling<T> {
@@ -139,11 +139,7 @@ impl<'gc> Scope<'gc> {
     /// An object with room for `len` elements and the length zero: whoever meets it finds nothing in it.
     fn empty_slice<T: Trace<'gc>>(&self, len: usize) -> Result<NonNull<u8>, AllocError<()>> {
         let Some(layout) = SliceLayout::of::<T>(len) else {
-            let stats = self.core().stats();
-            let max_heap = self.core().max_heap();
-            let full =
-                HeapFull { bytes: usize::MAX, live: stats.live_bytes, max_heap, cause: FullCause::Limit };
-            return Err(AllocError { value: (), full });
+            return Err(AllocError { value: (), full: self.beyond_addresses() });
         };
         debug_assert!(layout.offset + len * size_of::<T>() <= layout.bytes);
         // SAFETY: H3: objects of slices begin with a length.
@@ -157,6 +153,13 @@ impl<'gc> Scope<'gc> {
             self.large(slice_descriptor::<T>(), layout.bytes, set_empty)
         };
         cell.map_err(|full| AllocError { value: (), full })
+    }
+
+    /// Why there is no object that no address space could hold.
+    pub(crate) fn beyond_addresses(&self) -> HeapFull {
+        let stats = self.core().stats();
+        let max_heap = self.core().max_heap();
+        HeapFull { bytes: usize::MAX, live: stats.live_bytes, max_heap, cause: FullCause::Limit }
     }
 
     /// # Safety

@@ -1,7 +1,9 @@
 //! Cells while cycles run: mutation between and within the phases of marking, without background threads, so that every
 //! run is the same.
 
-use mudlark::{Gc, GcCell, GcPercent, GcRefCell, Heap, Mutator, Root, Scope, Trace};
+use mudlark::{
+    BorrowMutError, Gc, GcCell, GcPercent, GcRefCell, Heap, Mutator, Ref, RefMut, Root, Scope, Trace, Zeal,
+};
 
 #[derive(Trace)]
 struct Node<'gc> {
@@ -20,7 +22,7 @@ fn node<'gc>(cx: &Scope<'gc>, number: u64) -> Gc<'gc, Node<'gc>> {
     })
 }
 
-const PLACES: usize = 4;
+const PLACES: usize = 9;
 
 /// Puts a node into one of the places of another.
 fn put<'gc>(cx: &Scope<'gc>, at: Gc<'gc, Node<'gc>>, place: usize, node: Gc<'gc, Node<'gc>>) {
@@ -28,7 +30,15 @@ fn put<'gc>(cx: &Scope<'gc>, at: Gc<'gc, Node<'gc>>, place: usize, node: Gc<'gc,
         0 => at.one.set(cx, Some(node)),
         1 => at.many.borrow_mut(cx).push(node),
         2 => *at.nested.borrow_mut(cx) = GcRefCell::new(Some(node)),
-        _ => *at.nested.borrow().borrow_mut(cx) = Some(node),
+        3 => *at.nested.borrow().borrow_mut(cx) = Some(node),
+        4 => {
+            let now = at.one.get();
+            assert!(at.one.compare_exchange(cx, now, Some(node)).is_ok(), "nobody else is here");
+        }
+        5 => at.one.swap(cx, &GcCell::new(Some(node))),
+        6 => drop(at.many.replace(cx, vec![node])),
+        7 => *RefMut::map(at.nested.borrow_mut(cx), GcRefCell::get_mut) = Some(node),
+        _ => at.nested.borrow().swap(cx, &GcRefCell::new(Some(node))),
     }
 }
 
@@ -45,7 +55,18 @@ fn take<'gc>(cx: &Scope<'gc>, at: Gc<'gc, Node<'gc>>, place: usize) -> Option<Gc
             let cell = std::mem::replace(&mut *at.nested.borrow_mut(cx), GcRefCell::new(None));
             cell.borrow_mut(cx).take()
         }
-        _ => at.nested.borrow().borrow_mut(cx).take(),
+        3 => at.nested.borrow().borrow_mut(cx).take(),
+        4 => {
+            let now = at.one.get();
+            at.one.compare_exchange(cx, now, None).ok().flatten()
+        }
+        5 => at.one.take(cx),
+        6 => at.many.take(cx).pop(),
+        7 => {
+            let inner = Ref::map(at.nested.borrow(), |inner| inner);
+            RefMut::filter_map(inner.borrow_mut(cx), Option::as_mut).ok().map(|node| *node)
+        }
+        _ => at.nested.borrow().replace(cx, None),
     }
 }
 
@@ -176,4 +197,127 @@ fn borrows_are_checked() {
     drop(root);
     mutator.collect();
     assert_eq!(heap.stats().live_bytes, 0);
+}
+
+/// Goal: a borrow that was narrowed is still a borrow of the whole. Method: each kind, kept, copied, failed, and dropped.
+#[test]
+fn narrowed_borrows_are_counted() {
+    let heap = Heap::builder().workers(0).build().expect("a heap");
+    heap.attach().enter(|cx| {
+        let cell = GcRefCell::new((vec![1, 2], 3));
+        let list = Ref::map(cell.borrow(), |pair| pair.0.as_slice());
+        let again = Ref::clone(&list);
+        drop(list);
+        assert_eq!(cell.try_borrow_mut(cx).err(), Some(BorrowMutError));
+        let again = Ref::filter_map(again, |list| list.get(7)).expect_err("there is no such entry");
+        assert_eq!((again.len(), cell.try_replace(cx, (vec![], 0))), (2, Err((vec![], 0))));
+        drop(again);
+        let last = RefMut::map(cell.borrow_mut(cx), |pair| &mut pair.1);
+        assert!(cell.try_borrow().is_err());
+        let mut last = RefMut::filter_map(last, |_| None::<&mut u8>).expect_err("there is no such entry");
+        *last += 1;
+        assert!(cell.try_borrow().is_err());
+        drop(last);
+        std::mem::forget(Ref::map(cell.borrow(), |pair| &pair.1));
+        assert!(cell.try_borrow_mut(cx).is_err() && cell.borrow().1 == 4);
+    });
+}
+
+/// Goal: a comparison is by identity, and a failed one changes nothing. Method: equal objects that are not the same.
+#[test]
+fn exchanges_compare_objects_and_not_values() {
+    let heap = Heap::builder().workers(0).build().expect("a heap");
+    heap.attach().enter(|cx| {
+        let (one, equal) = (cx.alloc(7_u64), cx.alloc(7_u64));
+        let cell = GcCell::new(one);
+        assert!(cell.compare_exchange(cx, equal, equal).is_err_and(|there| Gc::ptr_eq(there, one)));
+        assert!(cell.compare_exchange(cx, one, equal).is_ok_and(|old| Gc::ptr_eq(old, one)));
+        assert!(Gc::ptr_eq(cell.get(), equal));
+        let twin = GcCell::new(one);
+        cell.swap(cx, &twin);
+        assert!(Gc::ptr_eq(cell.get(), one) && Gc::ptr_eq(twin.get(), equal));
+        cell.swap(cx, &cell);
+        assert!(Gc::ptr_eq(cell.get(), one));
+    });
+}
+
+#[derive(Trace)]
+struct Link<'gc> {
+    number: u64,
+    copy: Gc<'gc, u64>,
+    next: GcCell<Option<Gc<'gc, Link<'gc>>>>,
+}
+
+type Stack<'gc> = GcCell<Option<Gc<'gc, Link<'gc>>>>;
+
+fn push<'gc>(cx: &Scope<'gc>, stack: &Stack<'gc>, link: Gc<'gc, Link<'gc>>) {
+    let mut top = stack.get();
+    loop {
+        link.next.set(cx, top);
+        match stack.compare_exchange(cx, top, Some(link)) {
+            Ok(_) => return,
+            Err(now) => top = now,
+        }
+    }
+}
+
+fn pop<'gc>(cx: &Scope<'gc>, stack: &Stack<'gc>) -> Option<Gc<'gc, Link<'gc>>> {
+    let mut top = stack.get();
+    while let Some(link) = top {
+        match stack.compare_exchange(cx, top, link.next.get()) {
+            Ok(_) => return Some(link),
+            Err(now) => top = now,
+        }
+    }
+    None
+}
+
+/// Goal: what is taken out by comparison is shaded first: nothing is lost or freed on the way through a stack without locks, though it
+/// is the only way to an object. Method: threads that pop and push links of their own making and each other's, while every cycle is verified.
+#[test]
+fn a_stack_without_locks_keeps_its_links() {
+    const THREADS: u64 = 3;
+    const LINKS: u64 = 40;
+    for (workers, allocations) in [(0, 20), (1, 20), (1, 1), (2, 5)] {
+        let zeal = Zeal {
+            seed: workers as u64,
+            allocations_per_cycle: Some(allocations),
+            yields: true,
+            extra_rounds: true,
+            fill_freed: true,
+        };
+        let heap = Heap::builder().workers(workers).verify(true).zeal(zeal).build().expect("a heap");
+        let stack: Root<Stack<'static>> = heap.attach().enter(|cx| cx.root(cx.alloc(Stack::new(None))));
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (heap, stack) = (&heap, &stack);
+                scope.spawn(move || {
+                    let mut mutator = heap.attach();
+                    for number in thread * LINKS..(thread + 1) * LINKS {
+                        mutator.enter(|cx| {
+                            let stack = stack.get(cx);
+                            let copy = cx.alloc(number);
+                            push(cx, &stack, cx.alloc(Link { number, copy, next: GcCell::new(None) }));
+                            // Two at a time, so that they come back in another order.
+                            let two = [pop(cx, &stack), pop(cx, &stack)];
+                            for link in two.into_iter().flatten() {
+                                assert_eq!(link.number, *link.copy, "a dead link");
+                                push(cx, &stack, link);
+                            }
+                        });
+                    }
+                });
+            }
+        });
+        heap.collect();
+        let mut mutator = heap.attach();
+        let mut numbers = mutator.enter(|cx| {
+            let stack = stack.get(cx);
+            std::iter::from_fn(|| pop(cx, &stack)).map(|link| link.number).collect::<Vec<_>>()
+        });
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..THREADS * LINKS).collect::<Vec<_>>(), "{workers} workers");
+        let report = heap.verify_report();
+        assert!(report.violations.is_empty() && report.cycles > 0, "{workers} workers: {report:?}");
+    }
 }

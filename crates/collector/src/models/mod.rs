@@ -45,6 +45,7 @@ use loom::{
 };
 use std::{
     alloc::Layout,
+    any::TypeId,
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
@@ -180,6 +181,7 @@ static THING: Descriptor = Descriptor {
     name: || "Thing",
     needs_trace: true,
     layout: Layout::new::<*const Thing>(),
+    identity: TypeId::of::<Thing>,
 };
 
 /// A heap without a trigger.

@@ -13,6 +13,7 @@ use crate::{
 };
 use std::{
     alloc::Layout,
+    any::TypeId,
     cell::UnsafeCell,
     ptr::{NonNull, null_mut},
     sync::{
@@ -80,6 +81,7 @@ static NODE: Descriptor = Descriptor {
     name: || "Node",
     needs_trace: true,
     layout: Layout::new::<Node>(),
+    identity: TypeId::of::<Node>,
 };
 
 /// Words of a large array.
@@ -126,6 +128,7 @@ static ARRAY: Descriptor = Descriptor {
     name: || "Array",
     needs_trace: true,
     layout: Layout::new::<Array>(),
+    identity: TypeId::of::<Array>,
 };
 
 /// A heap without background threads.
