@@ -11,18 +11,18 @@ ci:
 
 # All tests: unit, integration, documentation, compile-fail
 test *args:
-    cargo test --workspace {{ args }}
+    cargo test --workspace --all-features {{ args }}
 
 # Formatting and lints
 lint:
     @cargo fmt --version >/dev/null || { echo "rustfmt is missing: rustup component add rustfmt"; exit 1; }
     @cargo clippy --version >/dev/null || { echo "clippy is missing: rustup component add clippy"; exit 1; }
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 # The documentation of the code
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 
 # Every order of steps of the small models, with at most two preemptions
 loom:

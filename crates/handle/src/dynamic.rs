@@ -54,7 +54,8 @@ use std::{
 /// Only the one impl in this crate: **D2** rests on `identity` being that of the type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be behind a trait in the heap of this scope",
-    note = "put `#[derive(Trace)]` on the type, without `no_rebrand`; its brand is that of the trait"
+    note = "a type: put `#[derive(Trace)]` on it, without `no_rebrand`; its brand is that of the trait",
+    note = "a trait: give it the supertrait `DynTrace<'gc>`"
 )]
 pub unsafe trait DynTrace<'gc> {
     /// Passes every `Gc` in the value to `visitor`.

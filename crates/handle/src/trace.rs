@@ -10,7 +10,7 @@
 //! `#[derive(Trace)]` writes both, and it is the only way that needs no `unsafe`. Here are the traits with
 //! their contracts, and the impls for types of the standard library: `leaf` has those that never hold a
 //! pointer into the heap, and the wrapper [`Static`] that makes any other type such a leaf; `containers` has
-//! those that hold what they are given. [`Gc`](crate::Gc) and the cells implement the traits beside their
+//! those that hold what they are given, and `foreign` some of other crates, behind features. [`Gc`](crate::Gc) and the cells implement the traits beside their
 //! definitions. They alone call the visitor.
 //!
 //! What has no impl has none for a reason: `Rc` cannot be dropped on another thread,
@@ -18,6 +18,7 @@
 //! alive, and nobody knows what is in a `dyn Any`.
 
 mod containers;
+mod foreign;
 mod leaf;
 #[cfg(test)]
 mod tests;

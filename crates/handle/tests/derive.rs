@@ -8,7 +8,10 @@
 #![deny(unreachable_pub, missing_docs, clippy::all, clippy::pedantic)]
 #![allow(dead_code, reason = "many types are here for their shape only")]
 
-use mudlark::{Gc, GcCell, GcRefCell, Heap, Rebrand, Root, Scope, Static, Trace, trace::Visitor};
+use mudlark::{
+    ByAddress, DynTrace, Erased, Gc, GcCell, GcLazy, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcWeak, Heap,
+    Rebrand, Root, Scope, Static, Tailed, Trace, dyn_object, trace::Visitor,
+};
 use mudlark_collector::MarkLock;
 use std::{
     cell::Cell,
@@ -345,6 +348,63 @@ fn generic_types_are_traced_and_named() {
         is_named::<_, UnsizedToo<[u64]>>(tail);
 
         assert_eq!(edges(&Short { item: Some(1), rest: PhantomData::<Numbers> }), 0);
+    });
+}
+
+trait Behind<'gc>: DynTrace<'gc> {}
+dyn_object!(for<'gc> dyn Behind<'gc>);
+
+impl<'gc> Behind<'gc> for Gc<'gc, str> {}
+
+/// An enum with all that types can have at once.
+#[derive(Trace)]
+#[repr(u8)]
+enum Everything<'gc, T: Clone + 'gc, U = u8, const N: usize = 2, const FLAG: bool = true>
+where
+    Option<U>: Clone,
+    [T; N]: Sized,
+    Self: Sized,
+{
+    Array(Gc<'gc, [T]>, [T; N]) = 3,
+    Named { pair: (T, Option<Gc<'gc, Self>>), rest: [(U, T); N] } = 7,
+    Behind(Gc<'gc, dyn Behind<'gc> + 'gc>, Box<dyn Behind<'gc> + 'gc>) = 8,
+    Cells(GcOnceCell<T>, GcLazy<Option<T>, Gc<'gc, T>>, GcMutex<T>, GcRwLock<U>) = 9,
+    Pointers(ByAddress<'gc, T>, Gc<'gc, Tailed<T, U>>, GcWeak<'gc, T>, Gc<'gc, Erased<'gc>>) = 11,
+    Functions(#[trace(skip)] fn(u8) -> u8, PhantomData<fn(U) -> &'gc T>) = 12,
+    Empty = 20,
+}
+
+/// Goal: every edge of every variant is shown, of all kinds of cells and pointers.
+#[test]
+fn enums_with_everything_are_traced_and_named() {
+    in_scope(|cx| {
+        type One<'gc> = Everything<'gc, Gc<'gc, str>>;
+        let text = cx.alloc_str("text");
+        let slice = cx.alloc_slice_with(2, |_| text);
+        let once = GcOnceCell::from(text);
+        let text_in_heap = cx.alloc(text);
+        let cases: [(One<'_>, usize); 7] = [
+            (Everything::Array(slice, [text, text]), 3),
+            (Everything::Named { pair: (text, None), rest: [(1, text), (2, text)] }, 3),
+            (Everything::Behind(cx.alloc_dyn(text), Box::new(text)), 2),
+            (Everything::Cells(once, GcLazy::new(Some(text)), GcMutex::new(text), GcRwLock::new(1)), 3),
+            (
+                Everything::Pointers(
+                    ByAddress(text_in_heap),
+                    cx.alloc_tailed(text, 1, |_| 1),
+                    GcWeak::new(cx, text_in_heap),
+                    Gc::erase(text),
+                ),
+                4,
+            ),
+            (Everything::Functions(|number| number, PhantomData), 0),
+            (Everything::Empty, 0),
+        ];
+        for (index, (case, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(edges(&case), expected, "variant {index}");
+            let root: Root<Everything<'static, Gc<'static, str>>> = cx.root(cx.alloc(case));
+            assert_eq!(edges(&*root.get(cx)), expected, "variant {index}");
+        }
     });
 }
 

@@ -390,8 +390,10 @@ struct Knot<'gc> {
     lazy: GcLazy<(), Gc<'gc, Knot<'gc>>>,
     weak: GcCell<Option<GcWeak<'gc, Knot<'gc>>>>,
     shape: GcCell<Option<Gc<'gc, dyn Shape<'gc> + 'gc>>>,
-    tail: GcCell<Option<Gc<'gc, Tailed<u8, Gc<'gc, Knot<'gc>>>>>>,
+    tail: GcCell<Option<Gc<'gc, Tail<'gc>>>>,
 }
+
+type Tail<'gc> = Tailed<u8, Gc<'gc, Knot<'gc>>>;
 
 /// Goal: formatting ends, however the pointers go round. Method: an object that leads to itself through every kind of cell and pointer.
 #[test]

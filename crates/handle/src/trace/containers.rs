@@ -8,8 +8,12 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque},
+    mem::ManuallyDrop,
     num::{Saturating, Wrapping},
-    ops::{Bound, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive},
+    ops::{Bound, ControlFlow, Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive},
+    pin::Pin,
+    task::Poll,
+    vec,
 };
 
 use super::{Rebrand, Trace, Visitor};
@@ -41,7 +45,7 @@ macro_rules! sequences {
 sequences! { Option, Vec, VecDeque, LinkedList, BinaryHeap, BTreeSet }
 
 #[inline]
-fn trace_all<'a, 'gc, T, V>(elements: impl IntoIterator<Item = &'a T>, visitor: &mut V)
+pub(super) fn trace_all<'a, 'gc, T, V>(elements: impl IntoIterator<Item = &'a T>, visitor: &mut V)
 where
     T: Trace<'gc> + 'a,
     V: Visitor,
@@ -144,6 +148,82 @@ unsafe impl<T: ?Sized + Rebrand> Rebrand for Box<T> {
     type With<'gc> = Box<T::With<'gc>>;
 }
 
+// SAFETY: T1-T6: the value in the box is traced; see the module. T7: it makes `NEEDS_TRACE` `true` if it
+// visits.
+unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for Pin<Box<T>> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        if T::NEEDS_TRACE {
+            T::trace(self, visitor);
+        }
+    }
+}
+
+// SAFETY: B1, B2: see the module.
+unsafe impl<T: ?Sized + Rebrand> Rebrand for Pin<Box<T>> {
+    type With<'gc> = Pin<Box<T::With<'gc>>>;
+}
+
+// SAFETY: T1-T6: the value is traced; see the module. It is used as long as the object lives, though it is never dropped. T7: it makes
+// `NEEDS_TRACE` `true` if it visits.
+unsafe impl<'gc, T: ?Sized + Trace<'gc>> Trace<'gc> for ManuallyDrop<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        T::trace(self, visitor);
+    }
+}
+
+// SAFETY: B1, B2: see the module.
+unsafe impl<T: Rebrand> Rebrand for ManuallyDrop<T>
+where
+    for<'r> T::With<'r>: Sized,
+{
+    type With<'gc> = ManuallyDrop<T::With<'gc>>;
+}
+
+// SAFETY: T1-T6: the elements that are left are traced; see the module. T7: an element that visits makes it
+// `true`.
+unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for vec::IntoIter<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        trace_all(self.as_slice(), visitor);
+    }
+}
+
+// SAFETY: B1, B2: see the module.
+unsafe impl<T: Rebrand> Rebrand for vec::IntoIter<T>
+where
+    for<'r> T::With<'r>: Sized,
+{
+    type With<'gc> = vec::IntoIter<T::With<'gc>>;
+}
+
+// SAFETY: T1-T6: the value is traced; see the module. T7: it makes `NEEDS_TRACE` `true` if it visits.
+unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for Poll<T> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        if let Poll::Ready(value) = self {
+            value.trace(visitor);
+        }
+    }
+}
+
+// SAFETY: B1, B2: see the module.
+unsafe impl<T: Rebrand> Rebrand for Poll<T>
+where
+    for<'r> T::With<'r>: Sized,
+{
+    type With<'gc> = Poll<T::With<'gc>>;
+}
+
 // SAFETY: T1-T6: the end is traced; see the module. T7: it makes `NEEDS_TRACE` `true` if it visits.
 unsafe impl<'gc, T: Trace<'gc>> Trace<'gc> for Bound<T> {
     const NEEDS_TRACE: bool = T::NEEDS_TRACE;
@@ -187,9 +267,33 @@ where
     type With<'gc> = Result<T::With<'gc>, E::With<'gc>>;
 }
 
-#[inline]
-fn trace_entries<'a, 'gc, K, T, V>(entries: impl IntoIterator<Item = (&'a K, &'a T)>, visitor: &mut V)
+// SAFETY: T1-T6: either value is traced; see the module. T7: one that visits makes it `true`.
+unsafe impl<'gc, T: Trace<'gc>, C: Trace<'gc>> Trace<'gc> for ControlFlow<T, C> {
+    const NEEDS_TRACE: bool = T::NEEDS_TRACE || C::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<V: Visitor>(&self, visitor: &mut V) {
+        match self {
+            ControlFlow::Break(value) => value.trace(visitor),
+            ControlFlow::Continue(value) => value.trace(visitor),
+        }
+    }
+}
+
+// SAFETY: B1, B2: see the module.
+unsafe impl<T: Rebrand, C: Rebrand> Rebrand for ControlFlow<T, C>
 where
+    for<'r> T::With<'r>: Sized,
+    for<'r> C::With<'r>: Sized,
+{
+    type With<'gc> = ControlFlow<T::With<'gc>, C::With<'gc>>;
+}
+
+#[inline]
+pub(super) fn trace_entries<'a, 'gc, K, T, V>(
+    entries: impl IntoIterator<Item = (&'a K, &'a T)>,
+    visitor: &mut V,
+) where
     K: Trace<'gc> + 'a,
     T: Trace<'gc> + 'a,
     V: Visitor,

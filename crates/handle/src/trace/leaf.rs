@@ -4,19 +4,27 @@ use std::{
     alloc::Layout,
     any::TypeId,
     borrow::Cow,
-    cell::{Cell, OnceCell, RefCell},
+    cell::{Cell, LazyCell, OnceCell, RefCell},
     cmp,
     collections::hash_map::RandomState,
     convert::Infallible,
     ffi::{CStr, CString, OsStr, OsString},
-    fmt,
-    marker::PhantomData,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
-    num::NonZero,
+    fmt, fs,
+    hash::{BuildHasherDefault, DefaultHasher},
+    io,
+    marker::{PhantomData, PhantomPinned},
+    net::{
+        IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
+    },
+    num::{NonZero, ParseFloatError, ParseIntError, TryFromIntError},
     ops::{Deref, DerefMut, RangeFull},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, RwLock, Weak, atomic},
-    thread::ThreadId,
+    process,
+    str::Utf8Error,
+    string::FromUtf8Error,
+    sync::{Arc, Barrier, Condvar, LazyLock, Mutex, Once, OnceLock, RwLock, Weak, atomic, mpsc},
+    task::Waker,
+    thread::{JoinHandle, Thread, ThreadId},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -129,6 +137,17 @@ leaves! {
     Duration, Instant, SystemTime,
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6,
     cmp::Ordering, atomic::Ordering, RangeFull, Layout, RandomState, ThreadId, TypeId,
+    DefaultHasher, PhantomPinned, {H: Send + 'static} BuildHasherDefault<H>,
+    fmt::Error, ParseFloatError, ParseIntError, TryFromIntError, Utf8Error, FromUtf8Error,
+}
+
+// What the system has, and other threads.
+leaves! {
+    io::Error, io::ErrorKind, fs::File, TcpListener, TcpStream, UdpSocket,
+    process::Child, process::ExitStatus, Thread, {T: Send + 'static} JoinHandle<T>, Waker,
+    Barrier, Condvar, Once,
+    {T: Send + 'static} mpsc::Sender<T>, {T: Send + 'static} mpsc::SyncSender<T>,
+    {T: Send + 'static} mpsc::Receiver<T>,
 }
 
 // References and shared ownership. The bound `T: 'static` looks redundant beside `&'static T`, and is not:
@@ -161,6 +180,8 @@ leaves! {
     #[diagnostic::do_not_recommend] {T: ?Sized + Send + 'static} Mutex<T>,
     #[diagnostic::do_not_recommend] {T: ?Sized + Send + 'static} RwLock<T>,
     #[diagnostic::do_not_recommend] {T: Send + 'static} OnceLock<T>,
+    #[diagnostic::do_not_recommend] {T: Send + 'static, F: Send + 'static} LazyCell<T, F>,
+    #[diagnostic::do_not_recommend] {T: Send + 'static, F: Send + 'static} LazyLock<T, F>,
 }
 
 // SAFETY: T1-T7: there is no value in it, whatever `T` is.

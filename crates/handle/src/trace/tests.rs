@@ -10,10 +10,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque},
     hash::{BuildHasherDefault, DefaultHasher},
     marker::PhantomData,
+    mem::ManuallyDrop,
     num::{NonZero, Saturating, Wrapping},
-    ops::Bound,
+    ops::{Bound, ControlFlow},
+    pin::Pin,
     ptr::NonNull,
-    sync::{Arc, Mutex, OnceLock, RwLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock, RwLock, mpsc},
+    task::Poll,
     time::Duration,
 };
 
@@ -94,6 +97,54 @@ fn containers_show_every_edge() {
     });
 }
 
+/// Goal: so do the less common ones, and iterators that are half used.
+#[test]
+fn rarer_containers_show_every_edge() {
+    in_scope(|cx| {
+        let [a, b, c] = ["a", "b", "c"].map(|text| cx.alloc_str(text));
+        assert_eq!(edges::<Pin<Box<S>>, _>(&Box::pin(a)), 1);
+        assert_eq!(edges::<ManuallyDrop<S>, _>(&ManuallyDrop::new(a)), 1);
+        assert_eq!(edges::<Poll<S>, _>(&Poll::Ready(a)), 1);
+        assert_eq!(edges::<Poll<S>, _>(&Poll::<Gc<'_, str>>::Pending), 0);
+        assert_eq!(edges::<ControlFlow<S, u8>, _>(&ControlFlow::<_, u8>::Break(a)), 1);
+        assert_eq!(edges::<ControlFlow<S, u8>, _>(&ControlFlow::<Gc<'_, str>, u8>::Continue(1)), 0);
+        let mut rest = vec![a, b, c].into_iter();
+        rest.next();
+        assert_eq!(edges::<std::vec::IntoIter<S>, _>(&rest), 2);
+    });
+}
+
+/// Goal: containers of other crates show the edges of all their elements, wherever these lie.
+#[cfg(all(feature = "either", feature = "hashbrown", feature = "indexmap", feature = "smallvec"))]
+#[test]
+fn foreign_containers_show_every_edge() {
+    use either::Either;
+    use smallvec::{SmallVec, smallvec};
+
+    in_scope(|cx| {
+        let [a, b, c] = ["a", "b", "c"].map(|text| cx.alloc_str(text));
+        assert_eq!(edges::<Either<S, u8>, _>(&Either::<_, u8>::Left(a)), 1);
+        assert_eq!(edges::<Either<u8, S>, _>(&Either::<u8, _>::Right(a)), 1);
+        assert_eq!(edges::<Either<u8, S>, _>(&Either::<_, Gc<'_, str>>::Left(1_u8)), 0);
+        let (inside, outside): (SmallVec<[_; 3]>, SmallVec<[_; 2]>) = (smallvec![a, b], smallvec![a, b, c]);
+        assert!(!inside.spilled() && outside.spilled());
+        assert_eq!(edges::<SmallVec<[S; 3]>, _>(&inside), 2);
+        assert_eq!(edges::<SmallVec<[S; 2]>, _>(&outside), 3);
+
+        let map: hashbrown::HashMap<_, _, Hasher> = [(a, b), (b, c)].into_iter().collect();
+        assert_eq!(edges::<hashbrown::HashMap<S, S, Hasher>, _>(&map), 4);
+        let set: hashbrown::HashSet<_, Hasher> = [a, b, c].into_iter().collect();
+        assert_eq!(edges::<hashbrown::HashSet<S, Hasher>, _>(&set), 3);
+        let mut table = hashbrown::HashTable::new();
+        [a, b].into_iter().for_each(|text| _ = table.insert_unique(7, text, |_| 7));
+        assert_eq!(edges::<hashbrown::HashTable<S>, _>(&table), 2);
+        let map: indexmap::IndexMap<_, _, Hasher> = [(1_u8, b), (2, c)].into_iter().collect();
+        assert_eq!(edges::<indexmap::IndexMap<u8, S, Hasher>, _>(&map), 2);
+        let set: indexmap::IndexSet<_, Hasher> = [a, b, c].into_iter().collect();
+        assert_eq!(edges::<indexmap::IndexSet<S, Hasher>, _>(&set), 3);
+    });
+}
+
 /// Goal: what shows no edge says so. Method: the constants of leaves, and of containers of leaves.
 #[test]
 fn leaves_need_no_trace() {
@@ -106,6 +157,8 @@ fn leaves_need_no_trace() {
     assert_leaf::<[u8]>();
     assert_leaf::<(&'static str, Cow<'static, str>, Cow<'static, [u8]>, Arc<str>)>();
     assert_leaf::<(Cell<u8>, RefCell<String>, OnceCell<u8>, Mutex<u8>, RwLock<u8>, OnceLock<u8>)>();
+    assert_leaf::<(LazyLock<String>, std::fs::File, std::io::Error, mpsc::Sender<u8>, mpsc::Receiver<u8>)>();
+    assert_leaf::<(std::thread::JoinHandle<u8>, std::task::Waker, Pin<Box<u8>>, ManuallyDrop<String>)>();
     assert_leaf::<(Static<fn()>, Box<Static<dyn std::any::Any + Send>>)>();
     assert_leaf::<(Vec<u8>, HashMap<String, u8>, BTreeMap<u8, [u8; 4]>, Option<Box<u8>>, Result<u8, u8>)>();
 }
