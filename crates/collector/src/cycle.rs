@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Idle` | the trigger, or a request | the queue opens; handshake *arm* |
 //! | `Arm`, `Flush`, `Close` | all mutators | the next handshake; behind *close* the snapshot is complete, marking starts |
-//! | `Mark` | nothing queued, nobody holding work | handshake *hand over* |
+//! | `Mark` | nothing queued, nobody holding work | ephemerons whose keys were white are looked at again, or, if nothing was marked since they were: handshake *hand over* |
 //! | `HandOver` | all mutators | if it brought nothing: **finish**; else back to `Mark` |
 //! | `Weak` | a background thread (or, without one, anybody) | weak references to the dead are cleared; the bitmaps take turns; handshake *disarm* |
 //! | `Hold` | all mutators | only in heaps that are verified, before the bitmaps take turns |
@@ -315,6 +315,10 @@ impl Driver {
             return self.abort_marking(core, state);
         }
         let Some(round) = core.queue.drained() else { return false };
+        if core.begin_ephemeron_pass() {
+            self.call_background(core, state);
+            return true;
+        }
         state.round = round;
         if core.plants(Bug::NoRound) {
             return self.finish(core, state);
@@ -339,10 +343,10 @@ impl Driver {
 
     /// W1: before any mutator disarms, and before anything is swept.
     fn clear_weak(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
-        if progress.leaves_long_work(core) && !core.weak.is_empty() {
+        if progress.leaves_long_work(core) && !(core.weak.is_empty() && core.ephemerons.is_empty()) {
             return false;
         }
-        if core.clear_weak_batch() {
+        if core.clear_weak_batch() || core.clear_ephemeron_batch() {
             return progress == Progress::Any || !core.background.has_threads();
         }
         core.queue.weak_is_cleared();
@@ -405,6 +409,7 @@ impl Driver {
             return false;
         }
         core.weak.forget();
+        core.ephemerons.forget();
         self.abort.store(false, Ordering::Relaxed);
         self.give_up(core, state)
     }

@@ -8,7 +8,7 @@ use crate::{
     fork::Birthplace,
     handshake::HandshakeState,
     local::{Kind, Local},
-    mark::{Gray, MarkMeter, MarkQueue},
+    mark::{Ephemerons, Gray, MarkMeter, MarkQueue},
     mutator::Mutator,
     pace::{Pace, PressureListener},
     pacing::{Bytes, GcPercent, Knobs, MemoryLimit, Parts},
@@ -145,7 +145,7 @@ impl Registry {
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `weak`, `accounts`, `safepoints`, `assists` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -157,6 +157,7 @@ pub struct Core {
     pub(crate) queue: MarkQueue,
     pub(crate) roots: RootTable,
     pub(crate) weak: WeakList,
+    pub(crate) ephemerons: Ephemerons,
     pub(crate) accounts: Accounts,
     pub(crate) safepoints: SafepointMeter,
     pub(crate) assists: MarkMeter,
@@ -217,6 +218,7 @@ impl Core {
             queue: MarkQueue::default(),
             roots: RootTable::default(),
             weak: WeakList::default(),
+            ephemerons: Ephemerons::default(),
             accounts: Accounts::default(),
             safepoints: SafepointMeter::new(config.split_safepoints),
             assists: MarkMeter::default(),

@@ -45,6 +45,12 @@ pub(crate) enum Bug {
     WeakNotCleared,
     /// A weak reference is upgraded during marking without shading.
     WeakUnshaded,
+    /// Ephemerons whose keys were white are looked at again only once.
+    EphemeronOnce,
+    /// Ephemerons wait in the table, and nobody looks there.
+    EphemeronNotLookedUp,
+    /// Ephemerons with dead keys are not cleared.
+    EphemeronNotCleared,
     /// A marked cell is forgotten before the sweep.
     LiveSwept,
     /// A mutator is served although it is in a scope.

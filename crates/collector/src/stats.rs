@@ -34,6 +34,8 @@ pub struct Stats {
     pub allocated_objects: u64,
     /// Roots in use.
     pub roots: u64,
+    /// Looks of markers at ephemerons and entries of weak maps, all cycles together.
+    pub ephemeron_looks: u64,
     /// The arena's numbers.
     pub arena: ArenaStats,
     /// Time that mutators spent at safepoints with something to do.
@@ -87,6 +89,7 @@ impl Core {
             allocated_bytes: self.accounts.allocated(),
             allocated_objects: self.accounts.objects(),
             roots: self.roots.len() as u64,
+            ephemeron_looks: self.ephemerons.looks(),
             arena: self.arena.stats(),
             safepoints: self.safepoints.stats(self.registry.lock().armed_exits()),
             handshakes: self.handshake.stats(),

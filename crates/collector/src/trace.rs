@@ -1,6 +1,6 @@
 //! The one seam between objects and whoever wants to know their edges.
 
-use crate::mark_lock::MarkLock;
+use crate::{ephemeron::EphemeronSlot, mark_lock::MarkLock};
 use std::{fmt, ptr::NonNull};
 
 /// Is told the edges of an object.
@@ -27,6 +27,16 @@ pub unsafe trait Visitor {
     /// As for [`Visitor::edge`]; `cell_bytes` is the size of the cell, or 0.
     unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
 
+    /// A key that is not kept alive, and a value that lives while the key does. Visitors that have no use for such pairs pass them by.
+    ///
+    /// # Safety
+    ///
+    /// E1: the slot is one of the object that is being traced, and does not lie behind a lock; mutators change it by
+    /// [`Local`](crate::Local)'s functions alone.
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
+        let _ = slot;
+    }
+
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self));
@@ -35,6 +45,7 @@ pub unsafe trait Visitor {
 /// A visitor that hands every edge to a closure: for code that is not compiled per visitor.
 pub struct EdgeVisitor<'a> {
     each: &'a mut dyn FnMut(NonNull<u8>),
+    ephemerons: Option<&'a mut dyn FnMut(&EphemeronSlot)>,
 }
 
 impl<'a> EdgeVisitor<'a> {
@@ -45,7 +56,12 @@ impl<'a> EdgeVisitor<'a> {
     /// It reads guarded contents without asking: while it is used, nobody changes the objects it is shown, `each`
     /// included.
     pub unsafe fn new(each: &'a mut dyn FnMut(NonNull<u8>)) -> EdgeVisitor<'a> {
-        EdgeVisitor { each }
+        EdgeVisitor { each, ephemerons: None }
+    }
+
+    /// The same, with another closure for ephemerons, which are passed by else.
+    pub(crate) fn with_ephemerons(self, each: &'a mut dyn FnMut(&EphemeronSlot)) -> EdgeVisitor<'a> {
+        EdgeVisitor { ephemerons: Some(each), ..self }
     }
 }
 
@@ -57,6 +73,12 @@ unsafe impl Visitor for EdgeVisitor<'_> {
 
     unsafe fn leaf(&mut self, cell: NonNull<u8>, _cell_bytes: usize) {
         (self.each)(cell);
+    }
+
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
+        if let Some(each) = &mut self.ephemerons {
+            each(slot);
+        }
     }
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

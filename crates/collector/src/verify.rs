@@ -5,18 +5,22 @@
 //! reference on the way must be empty or lead to something marked. It remembers where it was: until the bitmaps take turns again, none of
 //! these cells may be handed out (V2).
 //!
+//! Of an ephemeron that it comes to, the key must be marked, and the value too; it walks on to the value when it has come to the key on
+//! some other way.
+//!
 //! A cycle that fails is given up like one whose tracer panicked: nothing is swept, so the program can go on and tell. This is a mode for
 //! tests. It is the one place in which mutators wait for each other: at the entry of scopes, never inside. If that takes too long, because a
 //! mutator in a scope itself waits for one that may not enter, the cycle goes on unverified.
 
 use crate::{
     descriptor::Descriptor,
+    ephemeron::EphemeronSlot,
     heap::Core,
     sweeper::contain,
     trace::EdgeVisitor,
     weak::{WEAK, WeakBox},
 };
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use mudlark_arena::{
     Region,
     sync::{AtomicBool, Mutex, Ordering},
@@ -112,6 +116,16 @@ struct Step {
     from: Option<NonNull<u8>>,
 }
 
+/// One walk through the heap.
+#[derive(Default)]
+struct Walk {
+    reached: HashSet<usize>,
+    steps: Vec<Step>,
+    /// Values of ephemerons, by keys that were not reached yet.
+    waiting: HashMap<usize, Vec<Step>>,
+    violations: Vec<String>,
+}
+
 impl Core {
     /// What the verifier found so far.
     ///
@@ -149,21 +163,22 @@ impl Core {
     }
 
     fn verify_held(&self) -> Verdict {
-        let mut reached = HashSet::new();
-        let mut steps = Vec::new();
-        let mut violations = Vec::new();
+        let mut walk = Walk::default();
         for chunk in 0..self.roots.chunk_count() {
-            self.roots.each_in_chunk(chunk, |cell| steps.push(Step { cell, from: None }));
+            self.roots.each_in_chunk(chunk, |cell| walk.steps.push(Step { cell, from: None }));
         }
-        while let Some(step) = steps.pop() {
-            if reached.insert(step.cell.addr().get())
-                && !self.verify_object(&step, &mut steps, &mut violations)
-            {
-                // A tracer panicked: what it leads to is not known, and the cycle is given up as if it had panicked for the marker.
-                self.verifier.forget();
-                return Verdict::Broken;
+        while let Some(step) = walk.steps.pop() {
+            let cell = step.cell.addr().get();
+            if walk.reached.insert(cell) {
+                walk.steps.extend(walk.waiting.remove(&cell).into_iter().flatten());
+                if !self.verify_object(&step, &mut walk) {
+                    // A tracer panicked: what it leads to is not known, and the cycle is given up as if it had panicked for the marker.
+                    self.verifier.forget();
+                    return Verdict::Broken;
+                }
             }
         }
+        let Walk { reached, violations, .. } = walk;
         let mut state = self.verifier.state.lock();
         state.report.cycles += 1;
         state.report.objects += reached.len() as u64;
@@ -178,45 +193,74 @@ impl Core {
     }
 
     /// Looks at an object, and notes where it leads. `false` if its tracer panicked.
-    fn verify_object(&self, step: &Step, steps: &mut Vec<Step>, violations: &mut Vec<String>) -> bool {
+    fn verify_object(&self, step: &Step, walk: &mut Walk) -> bool {
         let cell = step.cell;
         if !self.arena.contains(cell.as_ptr()) {
-            violations.push(format!("{}: not in the heap", self.describe_step(step)));
+            walk.violations.push(format!("{}: not in the heap", self.describe_step(step)));
             return true;
         }
         // SAFETY: C2: what roots and objects lead to are cells of this arena; checked as far as can be.
         let tag = unsafe { self.arena.tag(cell.as_ptr()) };
         if tag.is_null() {
-            violations.push(format!("{}: its block is free", self.describe_step(step)));
+            walk.violations.push(format!("{}: its block is free", self.describe_step(step)));
             return true;
         }
-        // SAFETY: C2: as above.
-        if !unsafe { self.arena.marks(self.arena.filling_side()).is_marked(cell.as_ptr()) } {
-            violations.push(format!("{}: not marked", self.describe_step(step)));
+        if self.is_dead(cell) {
+            walk.violations.push(format!("{}: not marked", self.describe_step(step)));
         }
         if std::ptr::eq(tag.cast(), &raw const WEAK) {
             // SAFETY: W2: the descriptor says that the cell holds a box.
             let target = unsafe { WeakBox::from_cell(cell) }.peek();
-            // SAFETY: C2: the target was an object when the cycle began, and nothing was swept since.
-            let is_dead = |target: NonNull<u8>| unsafe {
-                !self.arena.marks(self.arena.filling_side()).is_marked(target.as_ptr())
-            };
-            if target.is_some_and(is_dead) {
-                violations.push(format!("{}: leads to a dead object", self.describe_step(step)));
+            if target.is_some_and(|target| self.is_dead(target)) {
+                walk.violations.push(format!("{}: leads to a dead object", self.describe_step(step)));
             }
         }
         // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
         let descriptor = unsafe { &*tag.cast::<Descriptor>() };
-        let mut each = |target| steps.push(Step { cell: target, from: Some(cell) });
+        let mut each = |target| walk.steps.push(Step { cell: target, from: Some(cell) });
+        let mut pairs = Vec::new();
+        let mut each_pair = |slot: &EphemeronSlot| pairs.push((slot.peek_key(), slot.peek_value()));
         // SAFETY: V3: all mutators are outside of their scopes.
-        let mut visitor = unsafe { EdgeVisitor::new(&mut each) };
+        let mut visitor = unsafe { EdgeVisitor::new(&mut each) }.with_ephemerons(&mut each_pair);
         let mut is_seen = false;
         contain(|| {
             // SAFETY: C1: the cell holds an object of the block's descriptor.
             unsafe { (descriptor.visit)(cell, &mut visitor) };
             is_seen = true;
         });
+        for (key, value) in pairs {
+            self.verify_pair(step, key, value, walk);
+        }
         is_seen
+    }
+
+    fn verify_pair(&self, of: &Step, key: Option<NonNull<u8>>, value: Option<NonNull<u8>>, walk: &mut Walk) {
+        let Some(key) = key else {
+            if value.is_some() {
+                walk.violations.push(format!("{}: a value without a key", self.describe_step(of)));
+            }
+            return;
+        };
+        if self.is_dead(key) {
+            walk.violations.push(format!("{}: has a dead key", self.describe_step(of)));
+            return;
+        }
+        let Some(value) = value else { return };
+        let step = Step { cell: value, from: Some(of.cell) };
+        if self.is_dead(value) {
+            walk.violations
+                .push(format!("{}: the value of a live key, and not marked", self.describe_step(&step)));
+        } else if walk.reached.contains(&key.addr().get()) {
+            walk.steps.push(step);
+        } else {
+            walk.waiting.entry(key.addr().get()).or_default().push(step);
+        }
+    }
+
+    /// Whether what was an object when the cycle began, or was made since, is not marked.
+    fn is_dead(&self, cell: NonNull<u8>) -> bool {
+        // SAFETY: C2: it is a cell of this arena, and nothing was swept since.
+        !unsafe { self.arena.marks(self.arena.filling_side()).is_marked(cell.as_ptr()) }
     }
 
     fn describe_step(&self, step: &Step) -> String {

@@ -107,14 +107,18 @@ impl WeakBox {
 
     /// What is in the box, without asking whether it may be looked at.
     pub(crate) fn peek(self) -> Option<NonNull<u8>> {
-        // ORDERING: Acquire pairs with the Release of whoever published the box.
-        NonNull::new(self.target().load(Ordering::Acquire))
+        peek(self.target())
     }
 
     fn clear(self) {
         // ORDERING: Relaxed: nothing is read through null, and the target is not touched before all mutators passed disarm.
         self.target().store(null_mut(), Ordering::Relaxed);
     }
+}
+
+fn peek(weak: &AtomicPtr<u8>) -> Option<NonNull<u8>> {
+    // ORDERING: Acquire pairs with the Release of whoever published the box, or filled the slot.
+    NonNull::new(weak.load(Ordering::Acquire))
 }
 
 /// The weak boxes that a cycle found.
@@ -184,29 +188,41 @@ impl Local {
     /// The box is of this heap and reachable now.
     #[inline]
     pub unsafe fn upgrade(&self, weak: WeakBox) -> Option<NonNull<u8>> {
-        let target = weak.peek()?;
+        // SAFETY: promised by the caller.
+        unsafe { self.upgrade_word(weak.target()) }
+    }
+
+    /// The object that a weak word leads to, if it is not dead.
+    ///
+    /// # Safety
+    ///
+    /// The word lies in an object of this heap that is reachable now. It is cleared when what it leads to dies, and leads to nothing
+    /// else before.
+    #[inline]
+    pub(crate) unsafe fn upgrade_word(&self, weak: &AtomicPtr<u8>) -> Option<NonNull<u8>> {
+        let target = peek(weak)?;
         if !self.is_armed() {
             return Some(target);
         }
         // SAFETY: A1: what was in a box is the address of a cell.
         let is_marked = unsafe { self.marks().is_marked(target.as_ptr()) };
         // Once more: if the box was cleared in between, the mark may belong to an object that was made in the cell since.
-        if is_marked && weak.peek() == Some(target) {
+        if is_marked && peek(weak) == Some(target) {
             return Some(target);
         }
         self.upgrade_unmarked(weak)
     }
 
     #[cold]
-    fn upgrade_unmarked(&self, weak: WeakBox) -> Option<NonNull<u8>> {
+    fn upgrade_unmarked(&self, weak: &AtomicPtr<u8>) -> Option<NonNull<u8>> {
         // In a fork nobody marks, clears or sweeps.
         if self.core().plants(Bug::WeakUnshaded) || self.core().birthplace.is_elsewhere() {
-            return weak.peek();
+            return peek(weak);
         }
         let mut upgraded = None;
         self.core().queue.push_weak(|gate| {
             // Again, under the gate: meanwhile marking may have ended, and the box been cleared.
-            let target = weak.peek()?;
+            let target = peek(weak)?;
             // SAFETY: C2: what is in a box that was not cleared is an object.
             let is_marked = || unsafe { self.marks().is_marked(target.as_ptr()) };
             match gate {

@@ -45,11 +45,13 @@
 mod builder;
 mod cell;
 mod dynamic;
+mod ephemeron;
 mod error;
 mod gc;
 mod guarded;
 mod heap;
 mod identity;
+mod interner;
 mod layout;
 mod lazy;
 mod mutex;
@@ -63,14 +65,18 @@ mod stats;
 mod tail;
 pub mod trace;
 mod weak;
+mod weak_map;
+mod weak_table;
 
 pub use builder::HeapBuilder;
 pub use cell::{GcCell, Word};
 pub use dynamic::{AnyObject, DynObject, DynTrace, DynVisitor};
+pub use ephemeron::Ephemeron;
 pub use error::AllocError;
 pub use gc::{Gc, Referent};
 pub use heap::{Heap, Mutator, RampUpGuard};
 pub use identity::{ByAddress, Erased};
+pub use interner::GcInterner;
 pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
@@ -90,6 +96,7 @@ pub use stats::HeapStats;
 pub use tail::Tailed;
 pub use trace::{Rebrand, Static, Trace};
 pub use weak::GcWeak;
+pub use weak_map::GcWeakMap;
 
 /// What the code that [`dyn_object!`] writes calls.
 #[doc(hidden)]

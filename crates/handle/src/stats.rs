@@ -42,6 +42,8 @@ pub struct HeapStats {
     pub allocated_objects: u64,
     /// Roots in use.
     pub roots: u64,
+    /// Looks of markers at ephemerons and entries of weak maps, all cycles together.
+    pub ephemeron_looks: u64,
     /// Time that mutators spent at safepoints at which they had something to do.
     pub safepoints: SafepointStats,
     /// Handshakes between collector and mutators, kind by kind in the order of a cycle.
@@ -76,6 +78,7 @@ impl From<collector::Stats> for HeapStats {
             allocated_bytes: stats.allocated_bytes,
             allocated_objects: stats.allocated_objects,
             roots: stats.roots,
+            ephemeron_looks: stats.ephemeron_looks,
             safepoints: stats.safepoints,
             handshakes: stats.handshakes,
             collector_cpu_ns: stats.collector_cpu_ns,

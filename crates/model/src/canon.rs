@@ -5,7 +5,7 @@
 
 use crate::{
     model::Model,
-    state::{Marker, NONE, OBJECTS, Object, Op, Set, State},
+    state::{Marker, NONE, OBJECTS, Object, Op, Pair, Set, State},
 };
 
 const PERMUTATIONS: [[usize; OBJECTS]; 6] =
@@ -84,6 +84,7 @@ fn number(marker: Marker) -> u8 {
         Marker::Idle => 0,
         Marker::Value(object) => object,
         Marker::Locked(object) => 4 + object,
+        Marker::Pair => 8,
     }
 }
 
@@ -128,6 +129,10 @@ fn keys(state: &State) -> [u64; OBJECTS] {
     note(state.roots[0], 12);
     note(state.roots[1], 12);
     note(state.weak, 14);
+    note(state.value, 24);
+    if let Pair::Waits(object) = state.pair {
+        note(object, 25);
+    }
     note(state.thread, 15);
     for marker in state.markers {
         if let Marker::Value(object) | Marker::Locked(object) = marker {
@@ -150,7 +155,7 @@ fn keys(state: &State) -> [u64; OBJECTS] {
     let alone = keys;
     for (object, word) in state.field.into_iter().enumerate() {
         let target = if word == NONE { 0 } else { alone[word as usize - 1] };
-        keys[object] = alone[object] << 24 | target;
+        keys[object] = alone[object] << 26 | target;
     }
     keys
 }
@@ -167,6 +172,10 @@ fn rename(state: &State, permutation: usize) -> State {
     }
     after.roots = state.roots.map(name);
     after.weak = name(state.weak);
+    after.value = name(state.value);
+    if let Pair::Waits(object) = state.pair {
+        after.pair = Pair::Waits(name(object));
+    }
     after.thread = name(state.thread);
     after.alive = set(state.alive);
     after.filling = set(state.filling);
@@ -178,6 +187,7 @@ fn rename(state: &State, permutation: usize) -> State {
         Marker::Idle => Marker::Idle,
         Marker::Value(object) => Marker::Value(name(object)),
         Marker::Locked(object) => Marker::Locked(name(object)),
+        Marker::Pair => Marker::Pair,
     });
     for mutator in &mut after.mutators {
         mutator.held = set(mutator.held);

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Model, Next, Stage},
-    state::{MUTATORS, Marker, NONE, Op, Phase, SLOTS, Set, State},
+    state::{MUTATORS, Marker, NONE, Op, Pair, Phase, SLOTS, Set, State},
     step::Step,
     variant::Variant,
     witness::Witness,
@@ -13,9 +13,20 @@ const EVERYBODY: u8 = (1 << MUTATORS) - 1;
 impl Model {
     pub(crate) fn collector_steps(&self, state: &State, next: &mut Next) {
         if let Some(after) = self.next_phase(state, next) {
+            if after.phase == state.phase {
+                next.push(Step::Pass { keyed: false }, after);
+                if self.variant != Variant::PairPassesOnce {
+                    next.push(Step::Pass { keyed: true }, State { keyed: true, ..after });
+                }
+                return self.sweeper_steps(state, next);
+            }
             let step = if after.phase == Phase::Idle { Step::Rests } else { Step::Cycle(after.phase) };
             next.push(step, after);
         }
+        self.sweeper_steps(state, next);
+    }
+
+    fn sweeper_steps(&self, state: &State, next: &mut Next) {
         // Allocating mutators sweep as soon as the bitmaps have taken turns.
         let dead = dead(state);
         if !dead.is_empty() {
@@ -40,8 +51,14 @@ impl Model {
             Phase::Close if everybody_passed => {
                 after.phase = Phase::Mark;
                 after.slots_left = (1 << self.scene.slots) - 1;
+                if self.scene.pairs {
+                    after.pair = Pair::Due;
+                }
             }
             Phase::Mark if self.is_drained(state) => {
+                if self.begin_pass(&mut after, next) {
+                    return Some(after);
+                }
                 if matches!(self.variant, Variant::NoHandOver | Variant::SweepTooEarly) {
                     finish(&mut after);
                 } else {
@@ -84,9 +101,29 @@ impl Model {
         Some(after)
     }
 
+    /// The pair is looked at again, if something was scanned since its key was found white. Whether the cycle becomes a keyed one
+    /// depends on how many passes there were: on chance, here.
+    fn begin_pass(&self, state: &mut State, next: &mut Next) -> bool {
+        let is_due = state.pair == Pair::Noted && state.stirred;
+        state.stirred = false;
+        if !is_due || self.variant == Variant::PairLookedAtOnce {
+            return false;
+        }
+        if self.variant == Variant::PairPassesOnce {
+            if state.keyed {
+                return false;
+            }
+            // In this variant: there was a pass.
+            state.keyed = true;
+        }
+        next.note(Witness::PairPass);
+        state.pair = Pair::Due;
+        true
+    }
+
     /// Nothing is queued and nobody holds work.
     fn is_drained(&self, state: &State) -> bool {
-        let has_queued = !state.queue.is_empty() || state.slots_left != 0;
+        let has_queued = !state.queue.is_empty() || state.slots_left != 0 || state.pair == Pair::Due;
         let is_active = state.markers != [Marker::Idle; 2];
         (!has_queued || self.variant == Variant::SweepTooEarly)
             && (!is_active || self.variant == Variant::IgnoreActive)
@@ -97,6 +134,7 @@ impl Model {
         if !matches!(self.variant, Variant::WeakNotCleared | Variant::WeakClearedLate) {
             clear_weak(state, next);
         }
+        state.pair = Pair::Done;
         (state.finished, state.filling) = (state.filling, state.finished);
         request(state, Phase::Disarm);
     }
@@ -182,6 +220,11 @@ fn finish(state: &mut State) {
     state.pending = 0;
     state.queue = Set::EMPTY;
     state.slots_left = 0;
+    state.stirred = false;
+    state.keyed = false;
+    if state.pair == Pair::Due {
+        state.pair = Pair::Noted;
+    }
     state.markers = [Marker::Idle; 2];
     for mutator in &mut state.mutators {
         mutator.buffer = Set::EMPTY;
@@ -193,6 +236,7 @@ fn clear_weak(state: &mut State, next: &mut Next) {
     if state.weak != NONE && !marked.has(state.weak) {
         next.note(Witness::WeakCleared);
         state.weak = NONE;
+        state.value = NONE;
         for mutator in &mut state.mutators {
             if let Op::Upgrade(target) = mutator.op {
                 mutator.op = Op::StaleUpgrade(target);

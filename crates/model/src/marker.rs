@@ -6,8 +6,9 @@
 
 use crate::{
     model::{Model, Next},
-    state::{Marker, NONE, Phase, State},
+    state::{Marker, NONE, Pair, Phase, State},
     step::{Look, Step},
+    variant::Variant,
     witness::Witness,
 };
 
@@ -24,6 +25,12 @@ impl Model {
                     after.markers[me] = Marker::Idle;
                     self.mark(&mut after, object, next);
                     next.push(Step::Marker(me, Look::Marks(object)), after);
+                }
+                Marker::Pair => {
+                    let value = state.value;
+                    let mut after = *state;
+                    after.markers[me] = with(state, value);
+                    next.push(Step::Marker(me, Look::ReadsValue(value)), after);
                 }
                 Marker::Locked(object) => {
                     let value = state.word(object);
@@ -47,7 +54,38 @@ impl Model {
         }
     }
 
+    /// Looks at the key of the pair.
+    fn look_at_pair(&self, state: &State, me: usize, next: &mut Next) {
+        let mut after = *state;
+        after.pair = match state.weak {
+            NONE => Pair::Done,
+            key if state.filling.has(key) => {
+                after.markers[me] = Marker::Pair;
+                Pair::Done
+            }
+            _ if self.variant == Variant::PairForgotten => Pair::Done,
+            key if state.keyed && self.variant != Variant::PairPassesOnce => {
+                next.note(Witness::PairWaits);
+                Pair::Waits(key)
+            }
+            _ => Pair::Noted,
+        };
+        next.push(Step::Marker(me, Look::ReadsKey(state.weak)), after);
+    }
+
+    /// Something is scanned.
+    fn stir(&self, state: &mut State, object: u8, next: &mut Next) {
+        state.stirred |= state.pair == Pair::Noted;
+        if state.pair == Pair::Waits(object) && self.variant != Variant::PairNotLookedUp {
+            next.note(Witness::PairFound);
+            state.pair = Pair::Due;
+        }
+    }
+
     fn take(&self, state: &State, me: usize, next: &mut Next) {
+        if state.pair == Pair::Due {
+            self.look_at_pair(state, me, next);
+        }
         for slot in 0..self.scene.slots {
             if state.slots_left & 1 << slot != 0 {
                 let mut after = *state;
@@ -59,6 +97,7 @@ impl Model {
         for object in state.queue.iter() {
             let mut after = *state;
             after.queue.remove(object);
+            self.stir(&mut after, object, next);
             let look = if !self.is_guarded(object) {
                 after.markers[me] = with(state, state.word(object));
                 Look::Reads(object, state.word(object))

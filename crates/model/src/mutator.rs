@@ -77,7 +77,9 @@ impl Model {
         if self.scene.allocates {
             self.allocate(state, me, next);
         }
-        if self.scene.weak {
+        if self.scene.pairs {
+            self.pair_steps(state, me, next);
+        } else if self.scene.weak {
             self.weak_steps(state, me, next);
         }
     }
@@ -120,7 +122,7 @@ impl Model {
     }
 
     /// Whether an old value can be overwritten at once. Marks stay, so what is marked already needs no shading, then or later.
-    fn barrier(&self, state: &State, me: usize, old: Object) -> Barrier {
+    pub(crate) fn barrier(&self, state: &State, me: usize, old: Object) -> Barrier {
         let is_armed = self.stage(state, me) != Stage::Unarmed;
         if !is_armed || old == NONE || is_marked(state, old) {
             return Barrier::Done;
@@ -223,7 +225,7 @@ impl Model {
         }
     }
 
-    fn weak_steps(&self, state: &State, me: usize, next: &mut Next) {
+    pub(crate) fn weak_steps(&self, state: &State, me: usize, next: &mut Next) {
         let held = state.mutators[me].held;
         if state.weak == NONE {
             for target in held.iter() {
@@ -345,7 +347,7 @@ impl Model {
 
 /// When the old value is shaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Barrier {
+pub(crate) enum Barrier {
     /// It need not be.
     Done,
     /// Before it is compared and swapped.

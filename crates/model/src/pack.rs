@@ -1,9 +1,9 @@
 //! States as bits: how the search keeps them.
 
-use crate::state::{MUTATORS, Marker, Mutator, OBJECTS, Op, Phase, Set, State};
+use crate::state::{MUTATORS, Marker, Mutator, OBJECTS, Op, Pair, Phase, Set, State};
 
 impl State {
-    /// The state in 90 bits; no two states have the same.
+    /// The state in 97 bits; no two states have the same.
     pub fn pack(&self) -> u128 {
         let mut bits = Packer(0);
         bits.put(self.phase as u8, 4);
@@ -12,6 +12,10 @@ impl State {
             bits.put(*word, 2);
         }
         bits.put(self.weak, 2);
+        bits.put(self.value, 2);
+        bits.put(self.pair.number(), 3);
+        bits.put(u8::from(self.stirred), 1);
+        bits.put(u8::from(self.keyed), 1);
         bits.put(self.thread, 2);
         for set in [self.alive, self.filling, self.finished, self.fresh, self.stamped, self.queue] {
             bits.put(set.0, 3);
@@ -59,7 +63,11 @@ impl State {
         let pushed = bits.take(1) != 0;
         let slots_left = bits.take(2);
         let [queue, stamped, fresh, finished, filling, alive] = [3; 6].map(|width| Set(bits.take(width)));
-        let [thread, weak, root_1, root_0, word_2, word_1, word_0, pending] =
+        let thread = bits.take(2);
+        let keyed = bits.take(1) != 0;
+        let stirred = bits.take(1) != 0;
+        let pair = Pair::from_number(bits.take(3));
+        let [value, weak, root_1, root_0, word_2, word_1, word_0, pending] =
             [2; 8].map(|width| bits.take(width));
         State {
             phase: Phase::BY_NUMBER[bits.take(4) as usize],
@@ -75,6 +83,10 @@ impl State {
             pushed,
             quiet_round,
             weak,
+            value,
+            pair,
+            stirred,
+            keyed,
             roots: [root_0, root_1],
             markers,
             thread,
@@ -92,6 +104,7 @@ impl Marker {
             Marker::Idle => 0,
             Marker::Value(object) => object,
             Marker::Locked(object) => OBJECTS as u8 + object,
+            Marker::Pair => 2 * OBJECTS as u8 + 1,
         }
     }
 
@@ -99,7 +112,28 @@ impl Marker {
         match number {
             0 => Marker::Idle,
             1..=3 => Marker::Value(number),
-            _ => Marker::Locked(number - OBJECTS as u8),
+            4..=6 => Marker::Locked(number - OBJECTS as u8),
+            _ => Marker::Pair,
+        }
+    }
+}
+
+impl Pair {
+    fn number(self) -> u8 {
+        match self {
+            Pair::Done => 0,
+            Pair::Waits(object) => object,
+            Pair::Due => 4,
+            Pair::Noted => 5,
+        }
+    }
+
+    fn from_number(number: u8) -> Pair {
+        match number {
+            0 => Pair::Done,
+            1..=3 => Pair::Waits(number),
+            4 => Pair::Due,
+            _ => Pair::Noted,
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Scene {
     pub drops_roots: bool,
     /// Whether there is a weak box.
     pub weak: bool,
+    /// Whether the weak box has a value: it is the slot of an ephemeron.
+    pub pairs: bool,
     /// Objects whose word lies in a guarded cell: a private cell or one with a mutex.
     pub guarded: Set,
     /// Whether guarded cells can be read without exclusive access.
@@ -48,6 +50,7 @@ pub const WORDS: Scene = Scene {
     sets_roots: false,
     drops_roots: false,
     weak: false,
+    pairs: false,
     guarded: Set::EMPTY,
     shared_reads: false,
     spills: false,
@@ -83,21 +86,31 @@ impl Scene {
             let mut state = State::default();
             state.field.copy_from_slice(field);
             state.roots.copy_from_slice(roots);
-            if roots[self.slots..].iter().any(|&root| root != NONE) {
-                continue;
+            if roots[self.slots..].iter().all(|&root| root == NONE) {
+                states.extend(self.with_weak(state));
             }
-            let reached = state.strongly_reachable();
-            let is_named_in_order = !self.has_equal_objects() || reached.0 == (1 << reached.len()) - 1;
-            let has_only_reached = Set::ALL.minus(reached).iter().all(|object| state.word(object) == NONE);
-            if reached.len() == self.born && is_named_in_order && has_only_reached {
-                state.alive = reached;
-                state.acts_left = self.acts.unwrap_or(0);
-                if self.weak {
-                    for weak in reached.iter() {
-                        states.push(State { weak, ..state });
-                    }
+        }
+        states
+    }
+
+    /// The heap with each weak box or pair that the scene may have, if all of it is reached.
+    fn with_weak(&self, state: State) -> Vec<State> {
+        let keys = if self.weak { OBJECTS as Object } else { NONE };
+        let mut states = Vec::new();
+        for weak in NONE..=keys {
+            let values = if self.pairs && weak != NONE { OBJECTS as Object } else { NONE };
+            for value in NONE..=values {
+                let mut state = State { weak, value, ..state };
+                let reached = state.strongly_reachable();
+                let is_named_in_order = !self.has_equal_objects() || reached.0 == (1 << reached.len()) - 1;
+                let has_only_reached =
+                    Set::ALL.minus(reached).iter().all(|object| state.word(object) == NONE);
+                let is_key_reached = weak == NONE || reached.has(weak);
+                if reached.len() == self.born && is_named_in_order && has_only_reached && is_key_reached {
+                    state.alive = reached;
+                    state.acts_left = self.acts.unwrap_or(0);
+                    states.push(state);
                 }
-                states.push(state);
             }
         }
         states

@@ -174,6 +174,22 @@ pub enum Marker {
     Value(Object),
     /// It holds the mark lock of this object's cell, to read the contents.
     Locked(Object),
+    /// It found the key of the pair marked, and is to read the value.
+    Pair,
+}
+
+/// What the cycle knows of the pair: the slot of an ephemeron.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pair {
+    /// Nothing that is left to do: the key was marked, there was none, or there is no cycle.
+    #[default]
+    Done,
+    /// A marker is to look at it.
+    Due,
+    /// The key was white: it is looked at again, once something was marked since.
+    Noted,
+    /// The key was white: it is looked at again when this object is scanned.
+    Waits(Object),
 }
 
 /// A state.
@@ -204,8 +220,16 @@ pub struct State {
     pub pushed: bool,
     /// The last round brought nothing (for the variant that wants two of them).
     pub quiet_round: bool,
-    /// The target of the weak box.
+    /// The target of the weak box; or the key of the pair.
     pub weak: Object,
+    /// The value of the pair.
+    pub value: Object,
+    /// What the cycle knows of the pair.
+    pub pair: Pair,
+    /// A marker scanned something since the last pass began.
+    pub stirred: bool,
+    /// Objects that are scanned are looked up: the pair may wait for them.
+    pub keyed: bool,
     /// The root slots.
     pub roots: [Object; SLOTS],
     /// The markers.
@@ -247,6 +271,9 @@ impl State {
     pub fn closure(&self, from: Set) -> Set {
         let mut reached = from;
         for _ in 0..OBJECTS {
+            if self.value != NONE && self.weak != NONE && reached.has(self.weak) {
+                reached.add(self.value);
+            }
             for object in reached.iter() {
                 let next = self.word(object);
                 if next != NONE {

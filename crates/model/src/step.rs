@@ -24,6 +24,11 @@ pub enum Step {
     Marker(usize, Look),
     /// The cycle goes on to a phase.
     Cycle(Phase),
+    /// The collector has the pair looked at again.
+    Pass {
+        /// Whether it is to wait for its key, if that is still white.
+        keyed: bool,
+    },
     /// Dead objects are freed.
     Frees,
     /// The sweep is complete.
@@ -71,6 +76,18 @@ pub enum Act {
     Logs(Object),
     /// Ends an exclusive access.
     Returns(Object, Object),
+    /// Fills the pair.
+    FillsPair(Object, Object),
+    /// Loads the value of the pair, whose key it holds.
+    LoadsValue(Object),
+    /// Reads the value of the pair, which will be overwritten.
+    ReadsOldValue(Object),
+    /// Changes the value of the pair: what was there, what comes there.
+    SetsValue(Object, Object),
+    /// Takes the key out of the pair, which has no value any more.
+    EmptiesPair,
+    /// Moves the pair to a new slot.
+    MovesPair,
     /// Hands a full buffer over.
     Spills,
     /// Ends its scope.
@@ -94,6 +111,10 @@ pub enum Look {
     ReadsLocked(Object, Object),
     /// Marks what it has read.
     Marks(Object),
+    /// Reads the key of the pair.
+    ReadsKey(Object),
+    /// Reads the value of the pair, whose key it found marked.
+    ReadsValue(Object),
 }
 
 impl fmt::Display for Step {
@@ -102,6 +123,10 @@ impl fmt::Display for Step {
             Step::Mutator(mutator, act) => write!(f, "mutator {} {act}", mutator + 1),
             Step::Marker(marker, look) => write!(f, "marker {} {look}", marker + 1),
             Step::Cycle(phase) => write!(f, "collector {}", arrival(phase)),
+            Step::Pass { keyed: false } => f.write_str("collector has the pair looked at again"),
+            Step::Pass { keyed: true } => {
+                f.write_str("collector has the pair looked at again, to wait for its key")
+            }
             Step::Frees => f.write_str("sweeper frees what is dead"),
             Step::Rests => f.write_str("collector finds the sweep complete"),
             Step::ThreadDrops(slot, object) => {
@@ -159,6 +184,16 @@ impl fmt::Display for Act {
             Act::Returns(object, new) => {
                 write!(f, "leaves {} in {}'s cell and ends the borrow", Pointer(new), Pointer(object))
             }
+            Act::FillsPair(key, value) => write!(f, "fills the pair: {} => {}", Pointer(key), Pointer(value)),
+            Act::LoadsValue(value) => write!(f, "loads the pair's value -> {}", Pointer(value)),
+            Act::ReadsOldValue(old) => {
+                write!(f, "reads the pair's value = {}, to overwrite it", Pointer(old))
+            }
+            Act::SetsValue(old, new) => {
+                write!(f, "sets the pair's value := {} (was {})", Pointer(new), Pointer(old))
+            }
+            Act::EmptiesPair => f.write_str("empties the pair"),
+            Act::MovesPair => f.write_str("moves the pair to a new object"),
             Act::Spills => f.write_str("hands its full buffer over"),
             Act::Leaves => f.write_str("ends its scope"),
             Act::Acknowledges => f.write_str("is outside of its scope: takes the handshake"),
@@ -178,6 +213,8 @@ impl fmt::Display for Look {
             Look::ReadsLocked(object, value) => {
                 write!(f, "reads {}'s cell = {}, marks that, unlocks", Pointer(object), Pointer(value))
             }
+            Look::ReadsKey(key) => write!(f, "reads the pair's key = {}", Pointer(key)),
+            Look::ReadsValue(value) => write!(f, "reads the pair's value = {}", Pointer(value)),
             Look::Marks(object) => write!(f, "marks {}", Pointer(object)),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Model, Next},
-    state::{NONE, Op, Set, State},
+    state::{NONE, Op, Pair, Set, State},
     step::{Pointer, Step},
 };
 use std::fmt;
@@ -58,6 +58,12 @@ impl fmt::Display for State {
         }
         if self.weak != NONE {
             write!(f, ", weak {}", Pointer(self.weak))?;
+        }
+        if self.value != NONE {
+            write!(f, " => {}", Pointer(self.value))?;
+        }
+        if self.pair != Pair::Done {
+            write!(f, ", pair {:?}", self.pair)?;
         }
         for object in Set::ALL.iter() {
             if self.alive.has(object) {

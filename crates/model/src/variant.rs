@@ -73,11 +73,23 @@ pub enum Variant {
     NoMarkLock,
     /// Markers read cells that are stamped.
     StampsIgnored,
+    /// A pair whose key is white when a marker comes to it is forgotten.
+    PairForgotten,
+    /// It is noted, to be cleared when the key is dead, and not looked at again.
+    PairLookedAtOnce,
+    /// It is looked at again once in a cycle, and not after a later round brought something.
+    PairPassesOnce,
+    /// It waits for its key, and nobody looks it up.
+    PairNotLookedUp,
+    /// The value of a pair is overwritten without shading.
+    PairValueUnshaded,
+    /// Closed mutators move pairs to new objects, which are not looked at in this cycle.
+    PairMovedLate,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 35] = [
+    pub const ALL: [Variant; 41] = [
         Variant::Correct,
         Variant::NoFlush,
         Variant::ArmIsClose,
@@ -113,5 +125,11 @@ impl Variant {
         Variant::StampsWithoutShading,
         Variant::NoMarkLock,
         Variant::StampsIgnored,
+        Variant::PairForgotten,
+        Variant::PairLookedAtOnce,
+        Variant::PairPassesOnce,
+        Variant::PairNotLookedUp,
+        Variant::PairValueUnshaded,
+        Variant::PairMovedLate,
     ];
 }

@@ -50,6 +50,14 @@ pub enum Witness {
     SkippedLocked,
     /// A mutator changed a cell that it had not to shade any more.
     StampSpared,
+    /// A mutator read the value of the pair.
+    ValueRead,
+    /// The pair was looked at again.
+    PairPass,
+    /// The pair waited for its key.
+    PairWaits,
+    /// The key that the pair waited for was scanned.
+    PairFound,
 }
 
 /// A set of them.

@@ -31,6 +31,9 @@ const ROOTS: Scene = Scene {
 };
 /// A weak box, old and new objects.
 const WEAK: Scene = Scene { name: "weak", holds: [1, 1], weak: true, born: 2, ..WORDS };
+/// The slot of an ephemeron, and no words that change.
+const PAIRS: Scene =
+    Scene { name: "pairs", holds: [2, 2], weak: true, pairs: true, allocates: false, born: 2, ..WORDS };
 /// Private cells and two mutators of one thread; also cells with a lock that readers share.
 const PRIVATE: Scene = Scene {
     name: "private",
@@ -81,6 +84,14 @@ const UPGRADES: [Witness; 5] = [
     Witness::UpgradeRefused,
     Witness::WeakCleared,
 ];
+const PASSES: [Witness; 6] = [
+    Witness::ValueRead,
+    Witness::PairPass,
+    Witness::PairWaits,
+    Witness::PairFound,
+    Witness::WeakCleared,
+    Witness::UpgradeGated,
+];
 const CELLS: [Witness; 5] = [
     Witness::Stamped,
     Witness::Logged,
@@ -108,6 +119,13 @@ fn roots_are_safe() {
 fn weak_boxes_are_safe_and_tell_the_truth() {
     let outcome = holds(Variant::Correct, WEAK, &UPGRADES);
     assert!(outcome.witnesses.has(Witness::UpgradeFresh), "no box of an object born after the turn");
+}
+
+#[test]
+fn ephemerons_are_safe_and_tell_the_truth() {
+    holds(Variant::Correct, PAIRS, &PASSES);
+    let births = Scene { holds: [1, 1], allocates: true, ..PAIRS };
+    holds(Variant::Correct, births, &PASSES);
 }
 
 #[test]
@@ -140,7 +158,7 @@ fn some_other_protocols_are_safe() {
 /// Goal: states are kept faithfully, and exchanging names changes nothing. Method: a long random walk.
 #[test]
 fn names_do_not_matter() {
-    for scene in [WORDS, ROOTS, WEAK, PRIVATE, MIXED] {
+    for scene in [WORDS, ROOTS, WEAK, PAIRS, PRIVATE, MIXED] {
         let model = Model { scene, variant: Variant::Correct };
         let (mut here, mut there) = (Next::default(), Next::default());
         let mut state = scene.initial_states()[0];

@@ -8,8 +8,9 @@
 
 use crate::{
     descriptor::Descriptor,
+    ephemeron::EphemeronSlot,
     heap::Core,
-    mark::{Gray, MarkQueue, MarkStats, Span, Work},
+    mark::{Entry, Gray, MarkQueue, MarkStats, Span, Work, ephemerons},
     mark_lock::{MarkLock, Stamp},
     plant::Bug,
     roots::RootTable,
@@ -53,6 +54,12 @@ pub struct Marker<'h> {
     ring_len: usize,
     /// Weak boxes that were found.
     weak: Vec<WeakBox>,
+    /// Slots of ephemerons that were found with white keys.
+    ephemerons: Vec<Entry>,
+    /// Slots that were looked at, and not told yet.
+    looks: u64,
+    /// Whether what is marked is looked up in the table of ephemerons.
+    keyed: bool,
     scans: usize,
     holding: bool,
     bytes: u64,
@@ -83,6 +90,9 @@ impl<'h> Marker<'h> {
             ring: [Gray(NonNull::dangling()); RING],
             ring_len: 0,
             weak: Vec::new(),
+            ephemerons: Vec::new(),
+            looks: 0,
+            keyed: false,
             scans: 0,
             holding: false,
             bytes: 0,
@@ -101,8 +111,12 @@ impl<'h> Marker<'h> {
     /// Tells what was marked, while work is held: the cycle ends with the exact number, and with all weak boxes.
     fn note(&mut self) {
         self.tell_weak();
+        self.tell_ephemerons();
         let bytes = mem::take(&mut self.bytes);
         let objects = mem::take(&mut self.objects);
+        if objects > 0 {
+            self.core.ephemerons.stir();
+        }
         self.noted.objects += objects;
         if bytes > 0 {
             self.work += bytes;
@@ -146,7 +160,14 @@ impl<'h> Marker<'h> {
     }
 
     fn begin(&mut self, work: Work) {
+        self.keyed = self.queue.is_keyed();
         match work {
+            Work::Ephemerons(entries) => {
+                self.work += (entries.len() * size_of::<EphemeronSlot>()) as u64;
+                for entry in entries {
+                    self.look_at(entry);
+                }
+            }
             Work::Objects => self.noted.takes += 1,
             Work::Span(Span { start, end }) => {
                 self.work += (end.addr() - start.addr()) as u64;
@@ -254,6 +275,9 @@ impl<'h> Marker<'h> {
     fn scan(&mut self, gray: Gray) {
         // SAFETY: C2: gray objects are cells of this arena.
         self.bytes += unsafe { self.arena.object_bytes(gray.0.as_ptr()) } as u64;
+        if self.keyed {
+            self.look_up(gray.0);
+        }
         self.scan_contents(gray.0, self.descriptor(gray.0));
     }
 
@@ -275,6 +299,52 @@ impl<'h> Marker<'h> {
             self.queue.push_array(Gray(cell), len, step);
         }
         len <= step
+    }
+
+    /// Follows the value of an ephemeron if its key is marked; else notes it.
+    fn look_at(&mut self, entry: Entry) {
+        self.looks += 1;
+        let Some(key) = entry.slot().peek_key() else { return };
+        let marks = self.marks;
+        // SAFETY: C2: keys are objects of this heap, or cleared when they die.
+        let is_marked = || unsafe { marks.is_marked(key.as_ptr()) };
+        if !is_marked() {
+            if !self.keyed {
+                self.ephemerons.push(entry);
+                if self.ephemerons.len() >= ephemerons::BATCH_LEN {
+                    self.tell_ephemerons();
+                }
+                return;
+            }
+            if self.core.ephemerons.wait_for(key, entry, is_marked) {
+                return;
+            }
+        }
+        if let Some(value) = entry.slot().peek_value() {
+            // SAFETY: C2: values are objects of this heap, and the key of this one is alive.
+            unsafe { self.edge(value) };
+        }
+    }
+
+    /// An object is marked, and keys are looked up: looks at the slots that wait for it.
+    #[cold]
+    fn look_up(&mut self, key: NonNull<u8>) {
+        let mut found = Vec::new();
+        if !self.core.plants(Bug::EphemeronNotLookedUp) {
+            self.core.ephemerons.take(key, &mut found, self.queue);
+        }
+        for entry in found {
+            self.look_at(entry);
+        }
+    }
+
+    fn tell_ephemerons(&mut self) {
+        if !self.ephemerons.is_empty() {
+            self.core.ephemerons.note(mem::take(&mut self.ephemerons));
+        }
+        if self.looks > 0 {
+            self.core.ephemerons.add_looks(mem::take(&mut self.looks));
+        }
     }
 
     fn tell_weak(&mut self) {
@@ -330,7 +400,16 @@ unsafe impl Visitor for Marker<'_> {
             };
             self.bytes += bytes as u64;
             self.objects += 1;
+            if self.keyed {
+                self.look_up(cell);
+            }
         }
+    }
+
+    #[inline]
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: E1: by the caller's contract.
+        self.look_at(unsafe { Entry::of(slot) });
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

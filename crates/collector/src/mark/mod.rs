@@ -4,10 +4,12 @@
 //! stack of its own, and comes back for more. Background threads, assisting mutators and `collect` all mark the
 //! same way.
 
+pub(crate) mod ephemerons;
 mod marker;
 mod meter;
 mod queue;
 
+pub(crate) use ephemerons::{Entry, Ephemerons};
 pub use marker::Marker;
 pub(crate) use marker::{Drained, prefetch};
 pub(crate) use meter::MarkMeter;

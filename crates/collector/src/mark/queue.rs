@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | `open` | a cycle is between arm and finish | Q1: gray objects are pushed only while it is set; the flip clears it under the lock (the gate) |
 //! | `chunks`, `windows`, `arrays`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: arrays and roots wait until what was found is drained |
+//! | `ephemerons` | slots to be looked at again | taken last |
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
-use crate::bell::Bell;
+use crate::{bell::Bell, mark::Entry, mark::ephemerons::BATCH_LEN};
 use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
 use std::{mem, ops::Range, ptr::NonNull, time::Duration};
 
@@ -39,6 +40,8 @@ pub(crate) enum Work {
     Piece(Gray, Range<usize>),
     /// Slots of one chunk of the root table.
     Roots(usize),
+    /// Slots of ephemerons, to be looked at again.
+    Ephemerons(Vec<Entry>),
 }
 
 /// The rest of a large array that is scanned piece by piece.
@@ -74,6 +77,8 @@ struct Inner {
     windows: Vec<Vec<Span>>,
     arrays: Vec<ArrayRest>,
     roots: Range<usize>,
+    /// None is empty.
+    ephemerons: Vec<Vec<Entry>>,
     active: usize,
     pushes: u64,
     /// Empty vectors to use again.
@@ -109,7 +114,14 @@ impl Inner {
             }
             return Some(piece);
         }
-        self.roots.next().map(Work::Roots)
+        if let Some(chunk) = self.roots.next() {
+            return Some(Work::Roots(chunk));
+        }
+        let entries = self.ephemerons.last_mut()?;
+        if entries.len() > BATCH_LEN {
+            return Some(Work::Ephemerons(entries.split_off(entries.len() - BATCH_LEN)));
+        }
+        self.ephemerons.pop().map(Work::Ephemerons)
     }
 
     fn keep_spare(&mut self, empty: Vec<Gray>) {
@@ -119,7 +131,11 @@ impl Inner {
     }
 
     fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.windows.is_empty() && self.arrays.is_empty() && self.roots.is_empty()
+        self.chunks.is_empty()
+            && self.windows.is_empty()
+            && self.arrays.is_empty()
+            && self.roots.is_empty()
+            && self.ephemerons.is_empty()
     }
 }
 
@@ -135,6 +151,8 @@ pub(crate) struct MarkQueue {
     hungry: AtomicUsize,
     /// Whether nobody could take objects now. Markers look at it now and then, and share.
     dry: AtomicBool,
+    /// Whether objects that are marked are looked up in the table of ephemerons. Changed while nobody holds work.
+    keyed: AtomicBool,
 }
 
 impl MarkQueue {
@@ -143,6 +161,28 @@ impl MarkQueue {
         let mut inner = self.inner.lock();
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
+        self.keyed.store(false, Relaxed);
+    }
+
+    /// Before slots are given back to be looked at again: whether they wait in a table. Nobody holds work.
+    pub(crate) fn set_keyed(&self, keyed: bool) {
+        // ORDERING: E3: Relaxed: whoever takes work next, does so under the lock, after this.
+        self.keyed.store(keyed, Relaxed);
+    }
+
+    /// Whether objects that are marked must be looked up: the same for as long as work is held.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.keyed.load(Relaxed)
+    }
+
+    /// Adds slots of ephemerons to look at again.
+    pub(crate) fn push_ephemerons(&self, batches: impl IntoIterator<Item = Vec<Entry>>) {
+        let mut inner = self.inner.lock();
+        if inner.open {
+            inner.ephemerons.extend(batches);
+            inner.pushes += 1;
+            self.notify_if_hungry(&inner);
+        }
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
@@ -175,6 +215,7 @@ impl MarkQueue {
         inner.chunks.clear();
         inner.windows.clear();
         inner.arrays.clear();
+        inner.ephemerons.clear();
         inner.roots = 0..0;
         self.notify(&mut inner);
     }
