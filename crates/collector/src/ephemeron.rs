@@ -28,7 +28,7 @@
 //! | empty it | shade and take out the value, then the key |
 //! | clear it, its key being dead | value, then key: who sees no key may fill the slot |
 
-use crate::local::Local;
+use crate::{local::Local, plant::Bug};
 use mudlark_arena::sync::{AtomicPtr, Ordering};
 use std::ptr::{NonNull, null_mut};
 
@@ -74,7 +74,7 @@ impl EphemeronSlot {
 impl Local {
     /// Whether this mutator is between its third handshake and the end of the cycle. It must not copy pairs from one slot to another then (E2).
     pub fn is_closed(&self) -> bool {
-        self.stamp.get().is_some()
+        self.stamp.get().is_some() && !self.core().plants(Bug::ClosedUnknown)
     }
 
     /// Fills a free slot.

@@ -51,6 +51,8 @@ pub(crate) enum Bug {
     EphemeronNotLookedUp,
     /// Ephemerons with dead keys are not cleared.
     EphemeronNotCleared,
+    /// A closed mutator does not know that it is one, and copies ephemerons.
+    ClosedUnknown,
     /// A marked cell is forgotten before the sweep.
     LiveSwept,
     /// A mutator is served although it is in a scope.

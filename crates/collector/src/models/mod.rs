@@ -1,6 +1,6 @@
 //! Models: the collector's own code under loom, in heaps of a few blocks.
 //!
-//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles, `weak`,
+//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles, `weak`, `ephemeron`,
 //! `handshake` and `background` what happens to weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
 //! what is half-written is a failure, and so is the death of what can be reached.
 //!
@@ -11,6 +11,7 @@
 
 mod background;
 mod cycle;
+mod ephemeron;
 mod handshake;
 mod locks;
 mod queue;

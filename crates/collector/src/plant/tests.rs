@@ -3,9 +3,11 @@
 //! A script moves objects around during a cycle in one of the orders that the bug is fatal for. The same script without the
 //! bug finds nothing. Everything happens on one thread, in heaps without background threads.
 
+mod ephemerons;
+
 use super::Bug;
 use crate::{
-    Config, Descriptor, EdgeVisitor, GcPercent, Kind, MarkLock, Marker, Mutator, Visitor, WeakBox, Zeal,
+    Config, Descriptor, EdgeVisitor, EphemeronSlot, GcPercent, Kind, MarkLock, Marker, Mutator, Visitor, WeakBox, Zeal,
     cycle::{Phase, Progress},
     heap::Core,
     roots::RootSlot,
@@ -24,12 +26,13 @@ use std::{
 
 type Cell = NonNull<u8>;
 
-/// What objects of these tests are: three words that change, and one behind a lock.
+/// What objects of these tests are: three words that change, one behind a lock, and an ephemeron.
 #[repr(C)]
 struct Node {
     edges: [AtomicPtr<u8>; 3],
     lock: MarkLock,
     locked: UnsafeCell<*mut u8>,
+    pair: EphemeronSlot,
 }
 
 const NODE_BYTES: usize = size_of::<Node>();
@@ -54,6 +57,8 @@ unsafe fn trace_node<V: Visitor>(cell: Cell, visitor: &mut V) {
             unsafe { visitor.edge(target) };
         }
     }
+    // SAFETY: E1: nodes do not move.
+    unsafe { visitor.ephemeron(&node.pair) };
     visitor.guarded(&node.lock, |visitor| {
         // SAFETY: these tests have one thread.
         if let Some(target) = NonNull::new(unsafe { *node.locked.get() }) {
@@ -157,7 +162,8 @@ impl Scope<'_> {
         let slow = || unsafe { self.local().alloc_slow(self.mutator, kind, &NODE, NODE_BYTES) };
         let cell = cell.unwrap_or_else(|| slow().expect("there is memory"));
         let edges = [edge.map_or(null_mut(), NonNull::as_ptr), null_mut(), null_mut()].map(AtomicPtr::new);
-        let value = Node { edges, lock: MarkLock::new(), locked: UnsafeCell::new(null_mut()) };
+        let (locked, pair) = (UnsafeCell::new(null_mut()), EphemeronSlot::default());
+        let value = Node { edges, lock: MarkLock::new(), locked, pair };
         // SAFETY: the cell is new and large enough.
         unsafe { cell.cast::<Node>().write(value) };
         cell
