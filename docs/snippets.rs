@@ -14,6 +14,7 @@ pages! {
     introduction: "src/introduction.md",
     first_steps: "src/first-steps.md",
     how_it_works: "src/how-it-works.md",
+    weak: "src/weak.md",
     pacing: "src/pacing.md",
     command: "src/command.md",
     checking: "src/checking.md",

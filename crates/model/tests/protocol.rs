@@ -33,7 +33,7 @@ const ROOTS: Scene = Scene {
 const WEAK: Scene = Scene { name: "weak", holds: [1, 1], weak: true, born: 2, ..WORDS };
 /// The slot of an ephemeron, and no words that change.
 const PAIRS: Scene =
-    Scene { name: "pairs", holds: [2, 2], weak: true, pairs: true, allocates: false, born: 2, ..WORDS };
+    Scene { name: "pairs", holds: [2, 1], weak: true, pairs: true, allocates: false, born: 2, ..WORDS };
 /// Private cells and two mutators of one thread; also cells with a lock that readers share.
 const PRIVATE: Scene = Scene {
     name: "private",
@@ -124,8 +124,6 @@ fn weak_boxes_are_safe_and_tell_the_truth() {
 #[test]
 fn ephemerons_are_safe_and_tell_the_truth() {
     holds(Variant::Correct, PAIRS, &PASSES);
-    let births = Scene { holds: [1, 1], allocates: true, ..PAIRS };
-    holds(Variant::Correct, births, &PASSES);
 }
 
 #[test]
@@ -197,6 +195,14 @@ fn roots_are_safe_in_large_scenes() {
 fn weak_boxes_are_safe_in_large_scenes() {
     holds(Variant::Correct, Scene { holds: [2, 1], born: 3, allocates: false, ..WEAK }, &UPGRADES);
     holds(Variant::Correct, Scene { holds: [2, 1], born: 1, ..WEAK }, &UPGRADES);
+}
+
+#[test]
+#[ignore = "two minutes or so; `just model` runs it"]
+fn ephemerons_are_safe_in_large_scenes() {
+    holds(Variant::Correct, Scene { holds: [2, 2], ..PAIRS }, &PASSES);
+    holds(Variant::Correct, Scene { holds: [1, 1], allocates: true, ..PAIRS }, &PASSES);
+    holds(Variant::Correct, Scene { holds: [1, 1], born: 3, ..PAIRS }, &PASSES);
 }
 
 #[test]

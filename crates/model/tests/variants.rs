@@ -20,6 +20,8 @@ const ROOTS: Scene = Scene { name: "roots", holds: [2, 2], sets_roots: true, bor
 const THREAD: Scene = Scene { name: "thread", slots: 2, drops_roots: true, born: 2, ..STORES };
 /// A weak box.
 const WEAK: Scene = Scene { name: "weak", weak: true, born: 2, ..STORES };
+/// The slot of an ephemeron.
+const PAIRS: Scene = Scene { name: "pairs", weak: true, pairs: true, born: 2, ..STORES };
 /// Cells that both mutators change, and read without exclusive access: private cells under two mutators of one thread.
 const CELLS: Scene = Scene { name: "cells", guarded: Set::ALL, shared_reads: true, ..STORES };
 
@@ -188,6 +190,54 @@ fn an_upgrade_behind_the_gate_must_read_the_box_again() {
 fn an_upgrade_behind_the_gate_must_not_go_by_the_mark_alone() {
     let scene = Scene { born: 1, allocates: true, acts_from: Phase::Mark, ..WEAK };
     refuted(Variant::UpgradeFailsLate, bounded(scene, 4), WeakLied, 22);
+}
+
+// ---- ephemerons
+
+#[test]
+fn a_pair_with_a_white_key_must_be_noted() {
+    refuted(Variant::PairForgotten, bounded(PAIRS, 5), UseAfterFree, 20);
+}
+
+#[test]
+fn a_pair_with_a_white_key_must_be_looked_at_again() {
+    refuted(Variant::PairLookedAtOnce, bounded(PAIRS, 5), UseAfterFree, 20);
+}
+
+#[test]
+fn a_pair_must_be_looked_at_after_each_round_that_brought_something() {
+    refuted(Variant::PairPassesOnce, bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 4), UseAfterFree, 27);
+}
+
+#[test]
+fn a_key_that_a_pair_waits_for_must_be_looked_up() {
+    refuted(Variant::PairNotLookedUp, bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 3), UseAfterFree, 27);
+}
+
+#[test]
+fn the_value_of_a_pair_must_be_shaded_before_it_is_overwritten() {
+    refuted(Variant::PairValueUnshaded, bounded(PAIRS, 5), UseAfterFree, 25);
+}
+
+/// Goal: a slot that is born black must not be filled with what nobody holds. Method: a closed mutator moves the pair.
+#[test]
+fn pairs_must_not_move_after_the_snapshot() {
+    refuted(Variant::PairMovedLate, bounded(PAIRS, 5), UseAfterFree, 20);
+}
+
+#[test]
+fn reading_a_key_that_nobody_holds_must_shade_it() {
+    refuted(Variant::PlainUpgrade, bounded(PAIRS, 5), UseAfterFree, 23);
+}
+
+#[test]
+fn reading_a_key_must_shade_it_through_the_gate() {
+    refuted(Variant::BufferedUpgrade, bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 4), UseAfterFree, 24);
+}
+
+#[test]
+fn pairs_with_dead_keys_must_be_cleared() {
+    refuted(Variant::WeakNotCleared, bounded(PAIRS, 2), UseAfterFree, 22);
 }
 
 // ---- guarded cells
