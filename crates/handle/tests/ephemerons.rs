@@ -514,6 +514,7 @@ fn maps_live_in_all_cells() {
 /// keys that they exchange, with cycles all the time.
 #[test]
 fn threads_share_a_map() {
+    type Keys = Vec<Root<[Gc<'static, u64>]>>;
     type Shared = GcMutex<GcWeakMap<'static, [Gc<'static, u64>], [Gc<'static, u64>]>>;
     for workers in 0..2 {
         let zeal = Zeal { allocations_per_cycle: Some(50), ..Zeal::default() };
@@ -523,7 +524,7 @@ fn threads_share_a_map() {
             cx.root(cx.alloc(GcMutex::new(map)))
         });
         let map = Arc::new(map);
-        let exchange: Arc<Mutex<Vec<Root<[Gc<'static, u64>]>>>> = Arc::default();
+        let exchange: Arc<Mutex<Keys>> = Arc::default();
         let threads: Vec<_> = [5, 6]
             .into_iter()
             .map(|seed| {

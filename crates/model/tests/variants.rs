@@ -211,7 +211,12 @@ fn a_pair_must_be_looked_at_after_each_round_that_brought_something() {
 
 #[test]
 fn a_key_that_a_pair_waits_for_must_be_looked_up() {
-    refuted(Variant::PairNotLookedUp, bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 3), UseAfterFree, 27);
+    refuted(
+        Variant::PairNotLookedUp,
+        bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 3),
+        UseAfterFree,
+        27,
+    );
 }
 
 #[test]
@@ -232,7 +237,12 @@ fn reading_a_key_that_nobody_holds_must_shade_it() {
 
 #[test]
 fn reading_a_key_must_shade_it_through_the_gate() {
-    refuted(Variant::BufferedUpgrade, bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 4), UseAfterFree, 24);
+    refuted(
+        Variant::BufferedUpgrade,
+        bounded(Scene { born: 3, holds: [1, 1], ..PAIRS }, 4),
+        UseAfterFree,
+        24,
+    );
 }
 
 #[test]

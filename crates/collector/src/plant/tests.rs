@@ -7,7 +7,8 @@ mod ephemerons;
 
 use super::Bug;
 use crate::{
-    Config, Descriptor, EdgeVisitor, EphemeronSlot, GcPercent, Kind, MarkLock, Marker, Mutator, Visitor, WeakBox, Zeal,
+    Config, Descriptor, EdgeVisitor, EphemeronSlot, GcPercent, Kind, MarkLock, Marker, Mutator, Visitor,
+    WeakBox, Zeal,
     cycle::{Phase, Progress},
     heap::Core,
     roots::RootSlot,

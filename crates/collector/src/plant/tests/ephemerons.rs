@@ -116,7 +116,13 @@ fn the_verifier_sees_that_pairs_are_copied_after_the_snapshot() {
 #[test]
 fn chains_behind_an_upgraded_key_live() {
     for steps in 0..12 {
-        let config = Config { percent: GcPercent::Off, max_heap: 8 << 20, workers: 0, verify: true, ..Config::default() };
+        let config = Config {
+            percent: GcPercent::Off,
+            max_heap: 8 << 20,
+            workers: 0,
+            verify: true,
+            ..Config::default()
+        };
         let core = Core::new(config).expect("there is memory");
         let world = World { core: &core };
         let mutator = world.attach();
