@@ -5,7 +5,9 @@
 //! marking can find it there, and before it is taken out it is shaded (S1). New objects need no scan, because what is in them was
 //! held. A mutator that is not armed pays one predictable branch.
 
-use crate::{local::Local, mark::Gray, mark_lock::MarkLock, plant::Bug, trace::Visitor};
+use crate::{
+    ephemeron::EphemeronSlot, local::Local, mark::Gray, mark_lock::MarkLock, plant::Bug, trace::Visitor,
+};
 use mudlark_arena::{
     Marks,
     sync::{AtomicPtr, Ordering},
@@ -200,6 +202,10 @@ unsafe impl Visitor for Shader<'_> {
         // Into the buffer like the others: whoever takes it there counts its bytes.
         // SAFETY: C2: as above.
         unsafe { self.local.shade(cell) };
+    }
+
+    unsafe fn ephemeron(&mut self, _slot: &EphemeronSlot) {
+        // E1: slots do not lie behind locks, so none is in what a barrier logs.
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

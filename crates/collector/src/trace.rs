@@ -27,15 +27,14 @@ pub unsafe trait Visitor {
     /// As for [`Visitor::edge`]; `cell_bytes` is the size of the cell, or 0.
     unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
 
-    /// A key that is not kept alive, and a value that lives while the key does. Visitors that have no use for such pairs pass them by.
+    /// A key that is not kept alive, and a value that lives while the key does. Visitors that have no use for such pairs pass them by;
+    /// one that stands for another hands them on, or a key would never be found dead.
     ///
     /// # Safety
     ///
     /// E1: the slot is one of the object that is being traced, and does not lie behind a lock; mutators change it by
     /// [`Local`](crate::Local)'s functions alone.
-    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
-        let _ = slot;
-    }
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
 
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.

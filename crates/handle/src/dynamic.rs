@@ -37,7 +37,7 @@ use crate::{
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
-use mudlark_collector::{Descriptor, MarkLock};
+use mudlark_collector::{Descriptor, EphemeronSlot, MarkLock};
 use std::{
     alloc::Layout,
     any::TypeId,
@@ -113,6 +113,10 @@ trait AnyVisitor {
     ///
     /// That of [`Visitor::leaf`].
     unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize);
+    /// # Safety
+    ///
+    /// That of [`Visitor::ephemeron`].
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor));
 }
 
@@ -125,6 +129,11 @@ impl<V: Visitor> AnyVisitor for V {
     unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize) {
         // SAFETY: promised by the caller.
         unsafe { Visitor::leaf(self, cell, cell_bytes) };
+    }
+
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: promised by the caller.
+        unsafe { Visitor::ephemeron(self, slot) };
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor)) {
@@ -167,6 +176,11 @@ unsafe impl Visitor for DynVisitor {
     unsafe fn leaf(&mut self, cell: NonNull<u8>, cell_bytes: usize) {
         // SAFETY: promised by the caller.
         unsafe { self.inner().leaf(cell, cell_bytes) };
+    }
+
+    unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: promised by the caller.
+        unsafe { self.inner().ephemeron(slot) };
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

@@ -12,7 +12,7 @@ use mudlark::{
     ByAddress, DynTrace, Erased, Gc, GcCell, GcLazy, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcWeak, Heap,
     Rebrand, Root, Scope, Static, Tailed, Trace, dyn_object, trace::Visitor,
 };
-use mudlark_collector::MarkLock;
+use mudlark_collector::{EphemeronSlot, MarkLock};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap},
@@ -35,6 +35,8 @@ unsafe impl Visitor for Counter {
     unsafe fn leaf(&mut self, _cell: NonNull<u8>, _cell_bytes: usize) {
         self.edges += 1;
     }
+
+    unsafe fn ephemeron(&mut self, _slot: &EphemeronSlot) {}
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);

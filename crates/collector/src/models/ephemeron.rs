@@ -25,6 +25,7 @@ use loom::{
 };
 use std::{
     alloc::Layout,
+    any::TypeId,
     ptr::{NonNull, null_mut},
 };
 
@@ -59,6 +60,7 @@ static HOLDER: Descriptor = Descriptor {
     name: || "Holder",
     needs_trace: true,
     layout: Layout::new::<*const EphemeronSlot>(),
+    identity: TypeId::of::<EphemeronSlot>,
 };
 
 /// A new object with a pair.

@@ -2,7 +2,7 @@
 
 use super::{Rebrand, Static, Trace, Visitor};
 use crate::{Gc, Heap, Scope};
-use mudlark_collector::MarkLock;
+use mudlark_collector::{EphemeronSlot, MarkLock};
 use std::{
     borrow::Cow,
     cell::{Cell, OnceCell, RefCell},
@@ -34,6 +34,8 @@ unsafe impl Visitor for Counter {
     unsafe fn leaf(&mut self, _cell: NonNull<u8>, _cell_bytes: usize) {
         self.edges += 1;
     }
+
+    unsafe fn ephemeron(&mut self, _: &EphemeronSlot) {}
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);

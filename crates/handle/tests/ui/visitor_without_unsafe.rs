@@ -2,7 +2,7 @@
 //! looks at once.
 
 use mudlark::trace::Visitor;
-use mudlark_collector::MarkLock;
+use mudlark_collector::{EphemeronSlot, MarkLock};
 use std::ptr::NonNull;
 
 struct Curious;
@@ -11,6 +11,8 @@ impl Visitor for Curious {
     unsafe fn edge(&mut self, _: NonNull<u8>) {}
 
     unsafe fn leaf(&mut self, _: NonNull<u8>, _: usize) {}
+
+    unsafe fn ephemeron(&mut self, _: &EphemeronSlot) {}
 
     fn guarded(&mut self, _: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);

@@ -6,8 +6,10 @@ impl Scope<'_> {
     /// A node with a pair.
     fn pair(&self, key: Cell, value: Cell) -> Cell {
         let holder = self.node(None);
+        // SAFETY: a node, made just now.
+        let slot = unsafe { &node(holder).pair };
         // SAFETY: key and value are in hand, and these tests have one thread.
-        unsafe { self.local().fill_ephemeron(&node(holder).pair, key, value.as_ptr()) };
+        unsafe { self.local().fill_ephemeron(slot, key, value.as_ptr()) };
         holder
     }
 
@@ -23,8 +25,10 @@ impl Scope<'_> {
 
     /// The key of the pair of a node, as a mutator gets it that does not hold it.
     fn upgrade(&self, holder: Cell) -> Option<Cell> {
-        // SAFETY: the node is in hand, and these tests have one thread.
-        unsafe { self.local().upgrade_key(&node(holder).pair) }
+        // SAFETY: the node is in hand.
+        let slot = unsafe { &node(holder).pair };
+        // SAFETY: as above, and these tests have one thread.
+        unsafe { self.local().upgrade_key(slot) }
     }
 }
 
@@ -98,8 +102,10 @@ fn the_verifier_sees_that_pairs_are_copied_after_the_snapshot() {
             if !cx.local().is_closed() {
                 // SAFETY: the root holds a node.
                 let from = unsafe { &node(world.get(holder)).pair };
+                // SAFETY: a node, made just now.
+                let to = unsafe { &node(to).pair };
                 // SAFETY: E2: or so it says.
-                unsafe { cx.local().copy_ephemeron(from, &node(to).pair) };
+                unsafe { cx.local().copy_ephemeron(from, to) };
             }
             cx.root(to)
         };
