@@ -35,6 +35,11 @@ pub struct HeapFull {
 pub enum FullCause {
     /// The maximum heap is used up.
     Limit,
+    /// The hard limit, which can be changed while the heap runs, is reached.
+    HardLimit {
+        /// The limit.
+        bytes: u64,
+    },
     /// The system gives no more.
     System,
     /// This process is a fork of the one that made the heap.
@@ -58,6 +63,11 @@ impl fmt::Display for HeapFull {
             FullCause::Limit => {
                 f.write_str("; raise `max_heap`, drop roots, or leave the scope so that a cycle can end")
             }
+            FullCause::HardLimit { bytes } => write!(
+                f,
+                ", and its hard limit is {bytes} bytes; raise that with `set_hard_limit`, drop roots, or leave the scope so that \
+                 a cycle can end"
+            ),
             FullCause::System => write!(f, "; {}", Exhausted::System),
             FullCause::Forked => f.write_str(
                 "; this process is a fork of the one that made the heap, and its collector stayed behind: make a heap \
@@ -93,6 +103,12 @@ impl Local {
         if core.birthplace.is_elsewhere() {
             return Err(self.full(mutator, cell_bytes, FullCause::Forked));
         }
+        if self.is_new(kind)
+            && let Some(cause) = core.refuses(cell_bytes)
+        {
+            // Before anything is made for the kind: to fail takes no memory.
+            return Err(self.full(mutator, cell_bytes, cause));
+        }
         let home = self.home(kind, || core.bin(kind, descriptor, cell_bytes));
         match self.open_region(home).filter(|open| open.free_bytes() >= cell_bytes) {
             // Another kind had taken this one's place in the table, or zeal wants a cycle.
@@ -111,6 +127,9 @@ impl Local {
     /// Ends the region of a home and opens the next one, which is paid for.
     fn open_next(&self, mutator: &Mutator, home: usize, cell_bytes: usize) -> Result<(), HeapFull> {
         let core = self.core();
+        if let Some(cause) = core.refuses(cell_bytes) {
+            return Err(self.full(mutator, cell_bytes, cause));
+        }
         let unused = self.retire(home);
         core.accounts.untake(unused as u64, self.birth());
         let region = self.next_region(home).map_err(|cause| self.full(mutator, cell_bytes, cause.into()))?;
@@ -190,6 +209,9 @@ impl Local {
         if core.birthplace.is_elsewhere() {
             return Err(self.full(mutator, bytes, FullCause::Forked));
         }
+        if let Some(cause) = core.refuses(bytes.next_multiple_of(BLOCK_BYTES)) {
+            return Err(self.full(mutator, bytes, cause));
+        }
         let cell = loop {
             match arena.alloc_large(spec, birth, &mut init) {
                 Ok(cell) => break cell,
@@ -214,6 +236,19 @@ impl Local {
             self.pay(mutator, usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         held
+    }
+
+    /// The same, unless the hard limit stands against it.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when there is a hard limit, and no room for so many bytes below it.
+    pub fn try_account_external(&self, mutator: &Mutator, bytes: u64) -> Result<ExternalBytes, HeapFull> {
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+        match self.core().refuses(wanted) {
+            Some(cause) => Err(self.full(mutator, wanted, cause)),
+            None => Ok(self.account_external(mutator, bytes)),
+        }
     }
 
     /// What an allocation owes the cycle: begin one, or mark a little.

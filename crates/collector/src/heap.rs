@@ -7,6 +7,7 @@ use crate::{
     descriptor::{Descriptor, LEAF},
     fork::Birthplace,
     handshake::HandshakeState,
+    interrupt::InterruptFlag,
     local::{Kind, Local},
     mark::{Ephemerons, Gray, MarkMeter, MarkQueue},
     mutator::Mutator,
@@ -176,6 +177,8 @@ pub struct Core {
     /// A mutator found no memory: it waits for a cycle when its scope ends.
     pub(crate) starved: AtomicBool,
     max_heap: usize,
+    /// Bytes beyond which allocation fails; `u64::MAX` without a limit.
+    pub(crate) hard_limit: AtomicU64,
     #[cfg(test)]
     pub(crate) planted: std::sync::atomic::AtomicU8,
     /// The shared owner of this very value; for those who make further handles.
@@ -236,6 +239,7 @@ impl Core {
             assist_ns: AtomicU64::new(0),
             starved: AtomicBool::new(false),
             max_heap,
+            hard_limit: AtomicU64::new(u64::MAX),
             #[cfg(test)]
             planted: std::sync::atomic::AtomicU8::new(0),
             owner: AtomicPtr::new(null_mut()),
@@ -273,14 +277,21 @@ impl Core {
         self.assert_not_forked("attach a mutator");
         // SAFETY: promised by the caller.
         let local = unsafe { Local::new(NonNull::from(self)) };
-        let mutator = Arc::new(Mutator::new(local));
+        self.register(Mutator::new(local, InterruptFlag::shared()), |mutator| {
+            if self.verifier.is_holding() {
+                mutator.hold();
+            }
+        })
+    }
+
+    /// Adds a mutator to the registry, in the state that `prepare` gives it.
+    pub(crate) fn register(&self, mutator: Mutator, prepare: impl FnOnce(&Mutator)) -> Arc<Mutator> {
+        let mutator = Arc::new(mutator);
         let mut registry = self.registry.lock();
         // Under the lock, so that no handshake is requested between here and the registration (M3).
+        prepare(&mutator);
         // SAFETY: M1: nobody else knows the mutator yet.
         let local = unsafe { mutator.local() };
-        if self.verifier.is_holding() {
-            mutator.hold();
-        }
         self.current_handshake().join(local, self.arena.filling_side(), self.cycle_number());
         registry.mutators.push(Arc::clone(&mutator));
         mutator
@@ -342,19 +353,16 @@ impl Core {
         self.with_pacer(|pacer, _| pacer.knobs().percent)
     }
 
-    /// Whether memory that is not used yet is almost gone.
-    pub(crate) fn is_nearly_full(&self) -> bool {
-        self.accounts.live() as usize > self.max_heap - self.max_heap / 16
-    }
-
     /// The maximum heap in bytes; less than was asked for if the system granted fewer addresses.
     pub fn max_heap(&self) -> usize {
         self.max_heap
     }
 
     /// Whether the current thread is in a scope of this heap.
-    pub(crate) fn is_entered_here(&self) -> bool {
-        self.registry.lock().mutators.iter().any(|mutator| mutator.is_entered_here())
+    pub fn is_entered_here(&self) -> bool {
+        // In a fork the lock may be held for ever.
+        !self.birthplace.is_elsewhere()
+            && self.registry.lock().mutators.iter().any(|mutator| mutator.is_entered_here())
     }
 
     /// Asks for the memory of the heap's own state, all of it at once: a mutator that comes to a safepoint has just gone through

@@ -182,6 +182,11 @@ impl Local {
         NonNull::new(cell)
     }
 
+    /// Whether no cell of the kind was ever wanted here.
+    pub(crate) fn is_new(&self, kind: Kind) -> bool {
+        !self.by_kind.borrow().contains_key(&kind.0)
+    }
+
     /// The home of a kind, made by `bin` when the kind is new here. Its region leaves the fast path.
     pub(crate) fn home(&self, kind: Kind, bin: impl FnOnce() -> NonNull<Bin>) -> usize {
         let index = *self.by_kind.borrow_mut().entry(kind.0).or_insert_with(|| {

@@ -15,14 +15,15 @@
 //! A mutator never waits in a scope; on entry it waits at most while it is served (M2).
 
 use crate::{
-    handshake::Handshake, heap::Core, local::Local, plant::Bug, sweeper::assert_outside_of_drop_glue,
-    verify::HOLD_MAX,
+    handshake::Handshake, heap::Core, interrupt::InterruptFlag, local::Local, plant::Bug,
+    sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
 };
 use mudlark_arena::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::{
     fmt,
     panic::Location,
     ptr::null_mut,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,7 @@ pub struct Mutator {
     entered_at: AtomicPtr<Location<'static>>,
     /// Scopes that ended while a cycle was under way. Written by the mutator's thread alone.
     armed_exits: AtomicU64,
+    interrupt: Arc<InterruptFlag>,
     local: Local,
     /// Handshakes that were taken. Has models fail if two threads are at `local`.
     #[cfg(all(test, loom))]
@@ -57,6 +59,17 @@ pub struct Mutator {
 unsafe impl Sync for Mutator {}
 // SAFETY: as above; nothing in it is bound to the thread that made it.
 unsafe impl Send for Mutator {}
+
+/// Why it is worth while to end a scope.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ExitHint {
+    /// It is not.
+    None,
+    /// A cycle is due or can go on, the heap outgrew its goal, or it is nearly full: the safepoint does something about it.
+    Due,
+    /// A cycle waits for the end of this very scope.
+    Awaited,
+}
 
 impl fmt::Debug for Mutator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,12 +92,13 @@ pub(crate) fn thread_token() -> usize {
 }
 
 impl Mutator {
-    pub(crate) fn new(local: Local) -> Mutator {
+    pub(crate) fn new(local: Local, interrupt: Arc<InterruptFlag>) -> Mutator {
         Mutator {
             state: AtomicU32::new(PASSIVE),
             thread: AtomicUsize::new(0),
             entered_at: AtomicPtr::new(null_mut()),
             armed_exits: AtomicU64::new(0),
+            interrupt,
             local,
             #[cfg(all(test, loom))]
             taken: loom::cell::UnsafeCell::new(0),
@@ -108,8 +122,7 @@ impl Mutator {
         if self.state.compare_exchange(PASSIVE, ACTIVE, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.enter_slow();
         }
-        self.thread.store(thread_token(), Ordering::Relaxed);
-        self.entered_at.store(std::ptr::from_ref(Location::caller()).cast_mut(), Ordering::Relaxed);
+        self.note_entry(Location::caller());
     }
 
     #[cold]
@@ -162,6 +175,18 @@ impl Mutator {
         let _ = takes;
     }
 
+    /// Has a mutator that nobody else knows yet be in a scope of the current thread.
+    pub(crate) fn begin_in_scope(&self, entered_at: &'static Location<'static>) {
+        self.state.store(ACTIVE, Ordering::Relaxed);
+        self.note_entry(entered_at);
+    }
+
+    #[inline(always)]
+    fn note_entry(&self, entered_at: &'static Location<'static>) {
+        self.thread.store(thread_token(), Ordering::Relaxed);
+        self.entered_at.store(std::ptr::from_ref(entered_at).cast_mut(), Ordering::Relaxed);
+    }
+
     /// Keeps a mutator that nobody else knows yet from entering.
     pub(crate) fn hold(&self) {
         self.state.store(HELD, Ordering::Relaxed);
@@ -174,22 +199,31 @@ impl Mutator {
     /// The scope was opened by [`Mutator::enter`] on this thread, and no pointer of it is held any more.
     #[inline]
     pub unsafe fn exit(&self) {
+        if self.end_scope() {
+            self.local.core().throttle();
+        }
+    }
+
+    /// The safepoint. `true` if there was something to do.
+    #[inline]
+    pub(crate) fn end_scope(&self) -> bool {
         self.thread.store(0, Ordering::Relaxed);
         let exits = self.armed_exits.load(Ordering::Relaxed) + u64::from(self.local.is_armed());
         self.armed_exits.store(exits, Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire of whoever serves or enters next.
-        if self.state.compare_exchange(ACTIVE, PASSIVE, Ordering::Release, Ordering::Relaxed).is_err() {
-            self.exit_slow();
-        }
+        let is_busy =
+            self.state.compare_exchange(ACTIVE, PASSIVE, Ordering::Release, Ordering::Relaxed).is_err();
+        is_busy && self.exit_slow()
     }
 
+    /// `false` if there is nobody to do anything for.
     #[cold]
-    fn exit_slow(&self) {
+    fn exit_slow(&self) -> bool {
         let core = self.local.core();
         if core.birthplace.is_elsewhere() {
             // Nobody is there to shake hands with; the next slow path says so.
             self.state.store(PASSIVE, Ordering::Relaxed);
-            return;
+            return false;
         }
         let visit = core.safepoints.begin();
         core.prefetch();
@@ -218,7 +252,27 @@ impl Mutator {
             }
         }
         core.safepoints.end(&visit);
-        core.throttle();
+        true
+    }
+
+    /// Whether it is worth while to end the scope: one load of a word of its own.
+    #[inline(always)]
+    pub fn exit_hint(&self) -> ExitHint {
+        // ORDERING: Relaxed: a hint. Whoever follows it meets the request at the end of its scope, with the order that it needs.
+        let state = self.state.load(Ordering::Relaxed);
+        if state & (REQUEST | POLL) == 0 {
+            ExitHint::None
+        } else if state & REQUEST != 0 {
+            ExitHint::Awaited
+        } else {
+            ExitHint::Due
+        }
+    }
+
+    /// The flag by which others ask the mutator's program to stop.
+    #[inline(always)]
+    pub fn interrupt_flag(&self) -> &Arc<InterruptFlag> {
+        &self.interrupt
     }
 
     /// Has [`Mutator::exit`] look at the cycle. Called in a scope of this mutator.

@@ -84,6 +84,59 @@ impl Heap {
         self.collector.set_memory_limit(limit.into())
     }
 
+    /// The hard limit in force; none at first.
+    pub fn hard_limit(&self) -> MemoryLimit {
+        self.collector.hard_limit()
+    }
+
+    /// Changes the hard limit, at once; returns the old one. Beyond it allocation fails, as it does beyond the maximum heap
+    /// ([`HeapBuilder::max_heap`]), with [`FullCause::HardLimit`](crate::FullCause::HardLimit).
+    ///
+    /// What counts is the bytes that were handed to mutators and not found dead yet, and the external bytes of objects: not what
+    /// tables and free blocks take. To fail allocates nothing. A cycle follows the end of the scope: what the program let go of
+    /// makes room then. A handler that has to allocate itself needs headroom: raise the limit for it.
+    ///
+    /// Memory is handed out in pieces of up to 32 KiB per type. A program with one mutator fails up to 32 KiB before the limit,
+    /// and never exceeds it; several mutators that take a piece at the same moment may, by as much each.
+    ///
+    /// # Panics
+    ///
+    /// In a fork of the process that made the heap.
+    ///
+    /// # Example: a script that hits its limit, and its handler
+    ///
+    /// ```
+    /// use mudlark::{FullCause, Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// heap.set_hard_limit(1 << 20);
+    /// mutator.enter(|cx| {
+    ///     let error = (0..).find_map(|n: u64| cx.try_alloc([n; 20]).err()).expect("the limit is met");
+    ///     assert_eq!(error.full.cause, FullCause::HardLimit { bytes: 1 << 20 });
+    ///     let old = heap.set_hard_limit(2 << 20);
+    ///     assert!(cx.try_alloc_str(&error.to_string()).is_ok());
+    ///     heap.set_hard_limit(old);
+    /// });
+    /// mutator.enter(|cx| assert!(cx.try_alloc([0_u64; 20]).is_ok(), "all that garbage is gone"));
+    /// assert_eq!(heap.set_hard_limit(MemoryLimit::Off), MemoryLimit::from(1 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_hard_limit(&self, limit: impl Into<MemoryLimit>) -> MemoryLimit {
+        self.collector.set_hard_limit(limit.into())
+    }
+
+    /// # Panics
+    ///
+    /// In a scope of this heap on this thread.
+    #[track_caller]
+    pub(crate) fn assert_not_entered_here(&self, what: &str) {
+        assert!(
+            !self.collector.is_entered_here(),
+            "cannot {what} inside a scope: cycles would wait for its end; leave the scope first"
+        );
+    }
+
     /// Gives all free memory back to the system now; returns how many bytes it were. What is needed again must be got again.
     pub fn release_free_memory(&self) -> usize {
         self.collector.release_free_memory()
@@ -286,6 +339,10 @@ impl Mutator {
     /// As [`Heap::collect`]: if this thread is in a scope of another mutator of the heap.
     pub fn collect(&mut self) {
         self.heap.collect();
+    }
+
+    pub(crate) fn raw(&self) -> &collector::Mutator {
+        &self.raw
     }
 
     /// The heap.

@@ -47,11 +47,13 @@ mod cell;
 mod dynamic;
 mod ephemeron;
 mod error;
+mod fuel;
 mod gc;
 mod guarded;
 mod heap;
 mod identity;
 mod interner;
+mod interrupt;
 mod layout;
 mod lazy;
 mod mutex;
@@ -60,6 +62,7 @@ mod ref_cell;
 mod root;
 mod rw_lock;
 mod scope;
+mod scoped;
 mod slice;
 mod stats;
 mod tail;
@@ -73,15 +76,17 @@ pub use cell::{GcCell, Word};
 pub use dynamic::{AnyObject, DynObject, DynTrace, DynVisitor};
 pub use ephemeron::Ephemeron;
 pub use error::AllocError;
+pub use fuel::{Fuel, Stopped};
 pub use gc::{Gc, Referent};
 pub use heap::{Heap, Mutator, RampUpGuard};
 pub use identity::{ByAddress, Erased};
 pub use interner::GcInterner;
+pub use interrupt::{InterruptHandle, Interrupted};
 pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
-    CellStats, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
+    CellStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
     MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats,
     Zeal,
 };
@@ -92,6 +97,7 @@ pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
 pub use root::Root;
 pub use rw_lock::{GcRwLock, GcRwLockReadGuard, GcRwLockWriteGuard};
 pub use scope::Scope;
+pub use scoped::Threads;
 pub use stats::HeapStats;
 pub use tail::Tailed;
 pub use trace::{Rebrand, Static, Trace};

@@ -47,6 +47,11 @@ impl<'gc> Scope<'gc> {
         unsafe { self.mutator.local() }
     }
 
+    #[inline(always)]
+    pub(crate) fn raw(&self) -> &Mutator {
+        &self.mutator
+    }
+
     pub(crate) fn core(&self) -> &Core {
         self.local().core()
     }
@@ -189,6 +194,27 @@ impl<'gc> Scope<'gc> {
     /// ```
     pub fn account_external(&self, bytes: u64) -> ExternalBytes {
         self.local().account_external(&self.mutator, bytes)
+    }
+
+    /// The same, unless the heap's hard limit stands against it ([`Heap::set_hard_limit`](crate::Heap::set_hard_limit)).
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when there is no room for so many bytes below the limit. A cycle is asked for.
+    ///
+    /// # Example: a buffer that is refused
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.set_hard_limit(1 << 20);
+    /// let refused = heap.attach().enter(|cx| cx.try_account_external(2 << 20)).unwrap_err();
+    /// assert!(refused.to_string().contains("set_hard_limit"), "{refused}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_account_external(&self, bytes: u64) -> Result<ExternalBytes, HeapFull> {
+        self.local().try_account_external(&self.mutator, bytes)
     }
 
     /// A new weak box for an object that a `Gc` of this scope leads to.

@@ -57,7 +57,7 @@ impl Model {
         }
         let mut other = *state;
         other.mutators.swap(0, 1);
-        other.pending = state.pending >> 1 | (state.pending & 1) << 1;
+        other.pending = state.pending & 4 | state.pending >> 1 & 1 | (state.pending & 1) << 1;
         first.min(self.with_sorted_names(other).pack())
     }
 
@@ -104,7 +104,7 @@ fn sort_objects(state: &State) -> State {
 
 /// What is known of each object without its name.
 fn keys(state: &State) -> [u64; OBJECTS] {
-    let [first, second] = &state.mutators;
+    let [first, second, third] = &state.mutators;
     let sets = [
         state.alive,
         state.filling,
@@ -118,6 +118,9 @@ fn keys(state: &State) -> [u64; OBJECTS] {
         second.held,
         second.buffer,
         second.window,
+        third.held,
+        third.buffer,
+        third.window,
     ];
     let lanes = sets.iter().fold(0, |lanes, set| lanes << 1 | LANES[set.0 as usize]);
     let mut keys = [0, 1, 2].map(|object| lanes >> (object * LANE) & ((1 << LANE) - 1));
@@ -126,36 +129,36 @@ fn keys(state: &State) -> [u64; OBJECTS] {
             keys[object as usize - 1] += 1 << weight;
         }
     };
-    note(state.roots[0], 12);
-    note(state.roots[1], 12);
-    note(state.weak, 14);
-    note(state.value, 24);
+    note(state.roots[0], 15);
+    note(state.roots[1], 15);
+    note(state.weak, 17);
+    note(state.value, 28);
     if let Pair::Waits(object) = state.pair {
-        note(object, 25);
+        note(object, 29);
     }
-    note(state.thread, 15);
+    note(state.thread, 18);
     for marker in state.markers {
         if let Marker::Value(object) | Marker::Locked(object) = marker {
-            note(object, 16);
+            note(object, 19);
         }
     }
     for (index, mutator) in state.mutators.iter().enumerate() {
         if let Op::Shade(object) | Op::Upgrade(object) | Op::Log(object) | Op::Exclusive(object) = mutator.op
         {
-            note(object, 18 + index as u32);
+            note(object, 21 + index as u32);
         }
     }
     for (object, word) in state.field.into_iter().enumerate() {
-        note(word, 20);
+        note(word, 24);
         if word == NONE {
-            note(object as Object + 1, 23);
+            note(object as Object + 1, 27);
         }
     }
     // What an object leads to tells it from its like.
     let alone = keys;
     for (object, word) in state.field.into_iter().enumerate() {
         let target = if word == NONE { 0 } else { alone[word as usize - 1] };
-        keys[object] = alone[object] << 26 | target;
+        keys[object] = alone[object] << 30 | target;
     }
     keys
 }

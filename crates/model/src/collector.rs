@@ -8,8 +8,6 @@ use crate::{
     witness::Witness,
 };
 
-const EVERYBODY: u8 = (1 << MUTATORS) - 1;
-
 impl Model {
     pub(crate) fn collector_steps(&self, state: &State, next: &mut Next) {
         if let Some(after) = self.next_phase(state, next) {
@@ -41,13 +39,13 @@ impl Model {
         match state.phase {
             Phase::Idle => {
                 let no_close = self.variant == Variant::ArmIsClose;
-                request(&mut after, if no_close { Phase::Close } else { Phase::Arm });
+                self.request(&mut after, if no_close { Phase::Close } else { Phase::Arm });
             }
             Phase::Arm if everybody_passed => {
                 let no_flush = self.variant == Variant::NoFlush;
-                request(&mut after, if no_flush { Phase::Close } else { Phase::Flush });
+                self.request(&mut after, if no_flush { Phase::Close } else { Phase::Flush });
             }
-            Phase::Flush if everybody_passed => request(&mut after, Phase::Close),
+            Phase::Flush if everybody_passed => self.request(&mut after, Phase::Close),
             Phase::Close if everybody_passed => {
                 after.phase = Phase::Mark;
                 after.slots_left = (1 << self.scene.slots) - 1;
@@ -62,7 +60,7 @@ impl Model {
                 if matches!(self.variant, Variant::NoHandOver | Variant::SweepTooEarly) {
                     finish(&mut after);
                 } else {
-                    request(&mut after, Phase::HandOver);
+                    self.request(&mut after, Phase::HandOver);
                 }
             }
             Phase::HandOver if everybody_passed => {
@@ -74,7 +72,7 @@ impl Model {
                     after.quiet_round = false;
                 } else if self.variant == Variant::SwapTwoRounds && !state.quiet_round {
                     after.quiet_round = true;
-                    request(&mut after, Phase::HandOver);
+                    self.request(&mut after, Phase::HandOver);
                 } else {
                     finish(&mut after);
                 }
@@ -121,6 +119,13 @@ impl Model {
         true
     }
 
+    /// Goes on to a phase that begins with a handshake of all mutators that there are.
+    fn request(&self, state: &mut State, phase: Phase) {
+        state.phase = phase;
+        let everybody = (0..MUTATORS).filter(|&mutator| self.is_there(state, mutator));
+        state.pending = everybody.fold(0, |pending, mutator| pending | 1 << mutator);
+    }
+
     /// Nothing is queued and nobody holds work.
     fn is_drained(&self, state: &State) -> bool {
         let has_queued = !state.queue.is_empty() || state.slots_left != 0 || state.pair == Pair::Due;
@@ -136,7 +141,7 @@ impl Model {
         }
         state.pair = Pair::Done;
         (state.finished, state.filling) = (state.filling, state.finished);
-        request(state, Phase::Disarm);
+        self.request(state, Phase::Disarm);
     }
 
     /// What nobody will look at again is forgotten: fewer states.
@@ -205,11 +210,6 @@ impl Model {
             state.push(gray);
         }
     }
-}
-
-fn request(state: &mut State, phase: Phase) {
-    state.phase = phase;
-    state.pending = EVERYBODY;
 }
 
 /// Closes the gate. Whatever work is left (in variants) is dropped.

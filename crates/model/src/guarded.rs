@@ -7,7 +7,7 @@
 use crate::{
     model::{Model, Next, Stage},
     mutator::values,
-    state::{Marker, NONE, Object, Op, State},
+    state::{MUTATORS, Marker, NONE, Object, Op, State},
     step::{Act, Step},
     variant::Variant,
     witness::Witness,
@@ -105,7 +105,7 @@ impl Model {
         let is_logging = |me: usize| {
             state.mutators[me].op == Op::Log(object) && self.takes_mark_lock(self.stage(state, me))
         };
-        if is_logging(0) || is_logging(1) || state.markers.contains(&Marker::Locked(object)) {
+        if (0..MUTATORS).any(is_logging) || state.markers.contains(&Marker::Locked(object)) {
             next.note(Witness::SkippedLocked);
             return true;
         }

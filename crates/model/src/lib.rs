@@ -1,7 +1,7 @@
-//! The cycle as an explicit-state model: every order of steps of two mutators, the markers and the collector.
+//! The cycle as an explicit-state model: every order of steps of two or three mutators, the markers and the collector.
 //!
 //! The model is the protocol of `mudlark-collector` without its machinery: three objects of one word, two bitmaps, two
-//! mutators with barrier buffers and windows, a queue apart from the mark bits, root slots, a weak box, cells with mark
+//! or three mutators with barrier buffers and windows, a queue apart from the mark bits, root slots, a weak box, cells with mark
 //! locks. A search goes through all states and looks in each whether a program could come upon a freed object, whether a
 //! marker reads what is being changed, and whether an upgrade says of a live object that it is dead. Cycles follow each
 //! other without end, and nobody's steps are counted: within what a [`Scene`] puts on stage the search is exhaustive.
@@ -23,7 +23,8 @@
 //! # What is left out
 //!
 //! - *Memory order*: steps are sequentially consistent. The models under loom in `mudlark-collector` have the orders.
-//! - *Attaching and detaching*: a mutator that attaches behind a request is in the state of a passive one that was served.
+//! - *Attaching and detaching*, but for children: a mutator that attaches behind a request is in the state of a passive one that was
+//!   served.
 //! - *Regions*: an object is marked when it is allocated, not when its region is taken. A still armed mutator that allocates
 //!   after the bitmaps took turns may do so in a block of before (the object is marked in the finished bitmap) or in one
 //!   that was swept since (it is not, and yet lives). Objects born after the turn are passed by until the sweep is complete.
@@ -45,6 +46,8 @@
 //! | private | guarded cells that are also read without exclusive access; two mutators of one thread | 0.5 M |
 //! | mutex | guarded cells without such reads | 0.4 M |
 //! | mixed | one guarded cell among words | 1.1 M |
+//! | family | a parent and its children, which hand each other pointers past the heap; a stranger | 0.5 M |
+//! | children | the same with allocation, without the stranger | 2.3 M |
 //!
 //! They run with `cargo test`; `just model` adds large ones, up to 27 M states. Initial states are *all* heaps of two or
 //! three objects. States that differ in names only are one ([`Model::canonical`]); seen states are kept in full, so that no
@@ -72,6 +75,8 @@
 //! | [`StampsFromArm`](Variant::StampsFromArm) | 26 | [`StampsFromFlush`](Variant::StampsFromFlush) | 29 |
 //! | [`StampsStay`](Variant::StampsStay) | 51 | [`StampsWithoutShading`](Variant::StampsWithoutShading) | 23 |
 //! | [`NoMarkLock`](Variant::NoMarkLock) | 16 | [`StampsIgnored`](Variant::StampsIgnored) | 16 |
+//! | [`ChildKeepsAll`](Variant::ChildKeepsAll) | 20 | [`ChildUnarmed`](Variant::ChildUnarmed) | 21 |
+//! | [`ChildOutlives`](Variant::ChildOutlives) | 29 | | |
 //!
 //! Not refuted, and why:
 //!
@@ -96,6 +101,7 @@
 
 mod canon;
 mod collector;
+mod family;
 mod guarded;
 mod marker;
 mod model;

@@ -1,6 +1,7 @@
 //! A scene under a protocol: what can happen next, and what must never be.
 
 use crate::{
+    family::CHILD,
     scene::Scene,
     state::{Marker, NONE, Object, Op, Phase, Set, State},
     step::Step,
@@ -105,6 +106,9 @@ impl Model {
     }
 
     pub(crate) fn stage(&self, state: &State, mutator: usize) -> Stage {
+        if self.variant == Variant::ChildUnarmed && self.scene.family && mutator == CHILD {
+            return Stage::Unarmed;
+        }
         let waits = state.is_pending(mutator);
         let [before, behind] = match state.phase {
             Phase::Idle | Phase::Clear | Phase::Sweep => [Stage::Unarmed; 2],

@@ -13,7 +13,7 @@ use crate::{
 
 impl Model {
     pub(crate) fn mutator_steps(&self, state: &State, next: &mut Next) {
-        for me in 0..MUTATORS {
+        for me in (0..MUTATORS).filter(|&me| self.is_there(state, me)) {
             match state.mutators[me].op {
                 Op::None => self.free_steps(state, me, next),
                 Op::Shade(old) => {
@@ -49,7 +49,10 @@ impl Model {
             Some(_) if state.acts_left == 0 => {}
             Some(_) => self.acts(&State { acts_left: state.acts_left - 1, ..*state }, me, next),
         }
-        self.end_scope(state, me, next);
+        self.family_steps(state, me, next);
+        if self.may_end_scope(state, me) {
+            self.end_scope(state, me, next);
+        }
     }
 
     fn acts(&self, state: &State, me: usize, next: &mut Next) {
@@ -88,7 +91,7 @@ impl Model {
     pub(crate) fn hold(&self, state: &State, me: usize, object: Object, act: Act, next: &mut Next) {
         let held = state.mutators[me].held;
         let mut after = *state;
-        if held.has(object) || held.len() < self.scene.holds[me] {
+        if held.has(object) || held.len() < self.scene.room(me) {
             after.mutators[me].held.add(object);
             next.push(Step::Mutator(me, act), after);
             return;

@@ -3,11 +3,11 @@
 use crate::state::{MUTATORS, Marker, Mutator, OBJECTS, Op, Pair, Phase, Set, State};
 
 impl State {
-    /// The state in 97 bits; no two states have the same.
+    /// The state in 117 bits; no two states have the same.
     pub fn pack(&self) -> u128 {
         let mut bits = Packer(0);
         bits.put(self.phase as u8, 4);
-        bits.put(self.pending, 2);
+        bits.put(self.pending, 3);
         for word in self.field.iter().chain(&self.roots) {
             bits.put(*word, 2);
         }
@@ -23,6 +23,7 @@ impl State {
         bits.put(self.slots_left, 2);
         bits.put(u8::from(self.pushed), 1);
         bits.put(u8::from(self.quiet_round), 1);
+        bits.put(u8::from(self.child), 1);
         bits.put(self.acts_left, 4);
         bits.put(u8::from(self.lied), 1);
         bits.put(u8::from(self.misled), 1);
@@ -59,6 +60,7 @@ impl State {
         let misled = bits.take(1) != 0;
         let lied = bits.take(1) != 0;
         let acts_left = bits.take(4);
+        let child = bits.take(1) != 0;
         let quiet_round = bits.take(1) != 0;
         let pushed = bits.take(1) != 0;
         let slots_left = bits.take(2);
@@ -67,8 +69,8 @@ impl State {
         let keyed = bits.take(1) != 0;
         let stirred = bits.take(1) != 0;
         let pair = Pair::from_number(bits.take(3));
-        let [value, weak, root_1, root_0, word_2, word_1, word_0, pending] =
-            [2; 8].map(|width| bits.take(width));
+        let [value, weak, root_1, root_0, word_2, word_1, word_0] = [2; 7].map(|width| bits.take(width));
+        let pending = bits.take(3);
         State {
             phase: Phase::BY_NUMBER[bits.take(4) as usize],
             pending,
@@ -91,6 +93,7 @@ impl State {
             markers,
             thread,
             mutators,
+            child,
             acts_left,
             lied,
             misled,

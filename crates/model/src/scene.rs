@@ -14,6 +14,11 @@ pub struct Scene {
     pub holds: [usize; 2],
     /// Root slots in use.
     pub slots: usize,
+    /// Whether the second mutator is a child of the first: a thread in its scopes, one after another, and they hand each other
+    /// what they hold.
+    pub family: bool,
+    /// Pointers that a third mutator can hold, which is nobody's child; without any there is none.
+    pub stranger: usize,
     /// Markers.
     pub markers: usize,
     /// Whether mutators allocate.
@@ -45,6 +50,8 @@ pub const WORDS: Scene = Scene {
     name: "words",
     holds: [3, 3],
     slots: 1,
+    family: false,
+    stranger: 0,
     markers: 1,
     allocates: true,
     sets_roots: false,
@@ -62,7 +69,12 @@ pub const WORDS: Scene = Scene {
 impl Scene {
     /// Whether the two mutators can be exchanged for each other.
     pub fn has_equal_mutators(&self) -> bool {
-        self.holds[0] == self.holds[1]
+        self.holds[0] == self.holds[1] && !self.family
+    }
+
+    /// Pointers that a mutator can hold at once.
+    pub fn room(&self, mutator: usize) -> usize {
+        self.holds.get(mutator).copied().unwrap_or(self.stranger)
     }
 
     /// Whether all objects are of one kind, so that names mean nothing.

@@ -1,4 +1,4 @@
-//! One state of the model: a heap of three objects, two mutators, the markers and the collector.
+//! One state of the model: a heap of three objects, up to three mutators, the markers and the collector.
 //!
 //! What the code keeps redundantly is derived here. The stage of a mutator follows from the phase and from whether
 //! it has acknowledged; the gate is open from `Arm` to `HandOver`; a mark lock is held by a marker in
@@ -7,7 +7,7 @@
 /// Objects of a heap.
 pub const OBJECTS: usize = 3;
 /// Mutators of a heap.
-pub const MUTATORS: usize = 2;
+pub const MUTATORS: usize = 3;
 /// Root slots of a heap.
 pub const SLOTS: usize = 2;
 
@@ -238,6 +238,8 @@ pub struct State {
     pub thread: Object,
     /// The mutators.
     pub mutators: [Mutator; MUTATORS],
+    /// The second mutator exists, as a child in a scope of the first.
+    pub child: bool,
     /// What mutators may still begin, if the scene has a bound.
     pub acts_left: u8,
     /// An upgrade has failed although its target was strongly reachable.
@@ -286,7 +288,7 @@ impl State {
 
     /// What a program can still use: reachable from a root slot or from what a mutator holds.
     pub fn strongly_reachable(&self) -> Set {
-        let mut from = self.mutators[0].held.or(self.mutators[1].held);
+        let mut from = self.mutators.iter().fold(Set::EMPTY, |held, mutator| held.or(mutator.held));
         for root in self.roots {
             if root != NONE {
                 from.add(root);

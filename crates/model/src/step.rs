@@ -90,6 +90,12 @@ pub enum Act {
     MovesPair,
     /// Hands a full buffer over.
     Spills,
+    /// Spawns a child.
+    Spawns,
+    /// Is handed a pointer by its child or parent.
+    IsHanded(Object),
+    /// Ends its scope and itself, as a child.
+    Detaches,
     /// Ends its scope.
     Leaves,
     /// Ends its scope, or is outside of it, and takes the handshake.
@@ -195,6 +201,9 @@ impl fmt::Display for Act {
             Act::EmptiesPair => f.write_str("empties the pair"),
             Act::MovesPair => f.write_str("moves the pair to a new object"),
             Act::Spills => f.write_str("hands its full buffer over"),
+            Act::Spawns => f.write_str("spawns a child in its scope"),
+            Act::IsHanded(object) => write!(f, "is handed {} within the family", Pointer(object)),
+            Act::Detaches => f.write_str("ends its scope and detaches"),
             Act::Leaves => f.write_str("ends its scope"),
             Act::Acknowledges => f.write_str("is outside of its scope: takes the handshake"),
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Model, Next},
-    state::{NONE, Op, Pair, Set, State},
+    state::{Mutator, NONE, Op, Pair, Set, State},
     step::{Pointer, Step},
 };
 use std::fmt;
@@ -86,6 +86,9 @@ impl fmt::Display for State {
             }
         }
         for (index, mutator) in self.mutators.iter().enumerate() {
+            if index >= 2 && *mutator == Mutator::default() {
+                continue;
+            }
             write!(f, "; mutator {} holds {}", index + 1, Objects(mutator.held))?;
             for (name, set) in [("buffer", mutator.buffer), ("window", mutator.window)] {
                 if !set.is_empty() {

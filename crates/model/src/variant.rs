@@ -85,11 +85,17 @@ pub enum Variant {
     PairValueUnshaded,
     /// Closed mutators move pairs to new objects, which are not looked at in this cycle.
     PairMovedLate,
+    /// A child that detaches keeps what it has in its buffer and window.
+    ChildKeepsAll,
+    /// A child attaches in the state of one that no handshake has reached.
+    ChildUnarmed,
+    /// A parent ends its scope although its child goes on.
+    ChildOutlives,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 41] = [
+    pub const ALL: [Variant; 44] = [
         Variant::Correct,
         Variant::NoFlush,
         Variant::ArmIsClose,
@@ -131,5 +137,8 @@ impl Variant {
         Variant::PairNotLookedUp,
         Variant::PairValueUnshaded,
         Variant::PairMovedLate,
+        Variant::ChildKeepsAll,
+        Variant::ChildUnarmed,
+        Variant::ChildOutlives,
     ];
 }

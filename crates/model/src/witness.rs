@@ -58,11 +58,23 @@ pub enum Witness {
     PairWaits,
     /// The key that the pair waited for was scanned.
     PairFound,
+    /// A pointer was handed over within a family.
+    Handed,
+    /// Giver and taker were in different stages: the parent was unarmed, armed before it closed, or not disarmed.
+    HandedToArmed,
+    /// As above.
+    HandedToClosed,
+    /// As above.
+    HandedToDisarmed,
+    /// A child gave to a parent that was a stage behind.
+    HandedBack,
+    /// A child detached with something in its buffer or window.
+    ChildHandedOver,
 }
 
 /// A set of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Witnesses(u32);
+pub struct Witnesses(u64);
 
 impl Witnesses {
     /// Adds one.

@@ -50,6 +50,12 @@ const MUTEX: Scene = Scene { name: "mutex", shared_reads: false, ..PRIVATE };
 /// One object has a guarded cell, the others words.
 const MIXED: Scene = Scene { name: "mixed", guarded: Set(0b001), ..PRIVATE };
 
+/// A parent and its children hand each other pointers; a stranger changes words, and is armed later than they are.
+const FAMILY: Scene =
+    Scene { name: "family", family: true, holds: [1, 1], stranger: 1, allocates: false, born: 2, ..WORDS };
+/// The same with new objects, and without a stranger.
+const CHILDREN: Scene = Scene { name: "children", family: true, holds: [2, 1], born: 1, ..WORDS };
+
 #[track_caller]
 fn holds(variant: Variant, scene: Scene, witnesses: &[Witness]) -> Outcome {
     let begun = std::time::Instant::now();
@@ -141,6 +147,25 @@ fn cells_and_words_together_are_safe() {
     holds(Variant::Correct, MIXED, &CELLS);
 }
 
+const HANDED: [Witness; 6] = [
+    Witness::Handed,
+    Witness::HandedToArmed,
+    Witness::HandedToClosed,
+    Witness::HandedToDisarmed,
+    Witness::HandedBack,
+    Witness::ChildHandedOver,
+];
+
+#[test]
+fn families_are_safe() {
+    holds(Variant::Correct, FAMILY, &HANDED);
+}
+
+#[test]
+fn families_that_allocate_are_safe() {
+    holds(Variant::Correct, CHILDREN, &HANDED);
+}
+
 /// Goal: other ways to repair the barrier that swaps first, and what the protocol does without need, are known for what they
 /// are. Method: the same scenes.
 #[test]
@@ -156,7 +181,7 @@ fn some_other_protocols_are_safe() {
 /// Goal: states are kept faithfully, and exchanging names changes nothing. Method: a long random walk.
 #[test]
 fn names_do_not_matter() {
-    for scene in [WORDS, ROOTS, WEAK, PAIRS, PRIVATE, MIXED] {
+    for scene in [WORDS, ROOTS, WEAK, PAIRS, PRIVATE, MIXED, FAMILY, CHILDREN] {
         let model = Model { scene, variant: Variant::Correct };
         let (mut here, mut there) = (Next::default(), Next::default());
         let mut state = scene.initial_states()[0];
@@ -227,4 +252,20 @@ fn some_other_protocols_are_safe_in_large_scenes() {
     }
     let weak = Scene { holds: [2, 1], born: 3, allocates: false, ..WEAK };
     holds(Variant::PlainUpgradeBeforeClose, weak, &UPGRADES);
+}
+
+#[test]
+#[ignore = "a minute or so; `just model` runs it"]
+fn families_are_safe_in_large_scenes() {
+    holds(Variant::Correct, Scene { holds: [2, 2], sets_roots: true, ..FAMILY }, &HANDED);
+    holds(Variant::Correct, Scene { allocates: true, ..FAMILY }, &HANDED);
+    holds(Variant::Correct, Scene { holds: [3, 3], ..CHILDREN }, &HANDED);
+    holds(
+        Variant::Correct,
+        Scene { weak: true, holds: [1, 1], stranger: 0, allocates: true, ..FAMILY },
+        &HANDED,
+    );
+    for scene in [PRIVATE, MUTEX] {
+        holds(Variant::Correct, Scene { family: true, holds: [2, 1], ..scene }, &HANDED);
+    }
 }

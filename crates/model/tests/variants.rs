@@ -25,6 +25,9 @@ const PAIRS: Scene = Scene { name: "pairs", weak: true, pairs: true, born: 2, ..
 /// Cells that both mutators change, and read without exclusive access: private cells under two mutators of one thread.
 const CELLS: Scene = Scene { name: "cells", guarded: Set::ALL, shared_reads: true, ..STORES };
 
+/// A parent and a child, words.
+const FAMILY: Scene = Scene { name: "family", family: true, holds: [1, 1], acts_from: Phase::Arm, ..STORES };
+
 const fn bounded(scene: Scene, acts: u8) -> Scene {
     Scene { acts: Some(acts), ..scene }
 }
@@ -291,4 +294,25 @@ fn without_the_mark_lock_a_marker_reads_what_is_changing() {
 fn markers_must_pass_stamped_cells_by() {
     let scene = Scene { acts_from: Phase::Mark, ..CELLS };
     refuted(Variant::StampsIgnored, bounded(scene, 3), Torn, 16);
+}
+
+// ---- families
+
+#[test]
+fn a_child_must_hand_over_what_it_has() {
+    refuted(Variant::ChildKeepsAll, bounded(FAMILY, 5), UseAfterFree, 20);
+}
+
+#[test]
+fn a_child_must_be_in_the_state_behind_the_handshakes() {
+    let scene = Scene { holds: [2, 2], acts_from: Phase::Mark, ..FAMILY };
+    refuted(Variant::ChildUnarmed, bounded(scene, 6), UseAfterFree, 21);
+}
+
+/// Goal: a parent must wait for its children inside the scope. Method: a child carries what was loaded before all mutators were armed
+/// over to its parent's next scope, which counts as one behind that.
+#[test]
+fn a_child_must_not_outlive_its_parents_scope() {
+    let scene = Scene { holds: [1, 1], stranger: 1, born: 2, ..FAMILY };
+    refuted(Variant::ChildOutlives, bounded(scene, 6), UseAfterFree, 29);
 }

@@ -191,6 +191,12 @@ impl Pacer {
         old
     }
 
+    /// Changes the hard limit.
+    pub fn set_max_heap(&mut self, max_heap: Bytes, memory: &Memory) {
+        self.knobs.max_heap = max_heap;
+        self.commit(memory);
+    }
+
     /// Sets what the globals hold, as far as is known before the first cycle scanned them.
     pub fn set_globals(&mut self, globals: ScanWork, memory: &Memory) {
         self.work.globals = globals;
