@@ -28,16 +28,16 @@ impl Core {
         (wanted > limit).then_some(FullCause::HardLimit { bytes: limit })
     }
 
-    /// The most bytes that may be handed out: by the hard limit, or because there are no more.
-    pub(crate) fn most_bytes(&self) -> u64 {
-        self.hard_limit.load(Relaxed).min(self.max_heap() as u64)
+    /// What allocations really come to: a block below the limit.
+    fn reachable_limit(&self) -> u64 {
+        self.hard_limit.load(Relaxed).saturating_sub(BLOCK_BYTES as u64)
     }
 
     /// Whether memory that is not used yet is almost gone.
     pub(crate) fn is_nearly_full(&self) -> bool {
         let is_near = |used: u64, most: u64| used > most - most / 16;
         is_near(self.accounts.live(), self.max_heap() as u64)
-            || is_near(self.counted_bytes(), self.hard_limit.load(Relaxed))
+            || is_near(self.counted_bytes(), self.reachable_limit())
     }
 
     /// The hard limit in force.
@@ -59,7 +59,8 @@ impl Core {
             u64::MAX => MemoryLimit::Off,
             bytes => MemoryLimit::Bytes(Bytes(bytes)),
         };
-        self.change(|pacer, memory| pacer.set_max_heap(Bytes(self.most_bytes()), memory));
+        let most = self.reachable_limit().min(self.max_heap() as u64);
+        self.change(|pacer, memory| pacer.set_max_heap(Bytes(most), memory));
         old
     }
 }

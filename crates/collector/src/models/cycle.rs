@@ -23,16 +23,16 @@ pub(super) fn detach(core: &Core, mutator: &Arc<Mutator>) {
 }
 
 /// A heap in which a root leads to `a`, and `a` to `b`.
-struct World {
-    core: Arc<Core>,
+pub(super) struct World {
+    pub(super) core: Arc<Core>,
     root: RootSlot,
-    a: Arc<Thing>,
-    b: Arc<Thing>,
+    pub(super) a: Arc<Thing>,
+    pub(super) b: Arc<Thing>,
 }
 
 impl World {
     /// The heap, and the mutator that built it.
-    fn new() -> (Arc<World>, Arc<Mutator>) {
+    pub(super) fn new() -> (Arc<World>, Arc<Mutator>) {
         let (core, a, b) = (core(), Thing::new(), Thing::new());
         let mutator = attach(&core);
         let root = enter(&mutator, || {
@@ -44,12 +44,12 @@ impl World {
         (Arc::new(World { core, root, a, b }), mutator)
     }
 
-    fn assert_alive(&self) {
+    pub(super) fn assert_alive(&self) {
         assert_eq!((self.a.drops(), self.b.drops()), (0, 0), "what can be reached died");
     }
 
     /// A cycle, when nobody else is at work.
-    fn collect(&self) {
+    pub(super) fn collect(&self) {
         finish(&self.core, drive(&self.core));
     }
 
@@ -59,7 +59,10 @@ impl World {
     }
 }
 
-fn spawn<R: 'static>(world: &Arc<World>, work: impl FnOnce(&World) -> R + 'static) -> thread::JoinHandle<R> {
+pub(super) fn spawn<R: 'static>(
+    world: &Arc<World>,
+    work: impl FnOnce(&World) -> R + 'static,
+) -> thread::JoinHandle<R> {
     let world = Arc::clone(world);
     thread::spawn(move || work(&world))
 }

@@ -12,6 +12,7 @@
 mod background;
 mod cycle;
 mod ephemeron;
+mod family;
 mod handshake;
 mod locks;
 mod queue;
