@@ -19,7 +19,7 @@
 
 use crate::{handshake::Handshake, heap::Core, pace::Completed, pacing::Cause, plant::Bug, verify::Verdict};
 use mudlark_arena::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering, fence};
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// Where a cycle is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,7 +106,7 @@ pub(crate) struct Driver {
     /// Cycles begun, and the number of the current one.
     pub(crate) started: AtomicU64,
     /// Cycles that are over, completed or not.
-    pub(crate) ended: AtomicU64,
+    pub(crate) ended: Arc<AtomicU64>,
     /// A cycle with at least this number is wanted.
     requested: AtomicU64,
     /// Why it is wanted, if not because somebody asked.
@@ -142,7 +142,7 @@ impl Default for Driver {
             abort: AtomicBool::new(false),
             scavenge_due: AtomicBool::new(false),
             started: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
+            ended: Arc::new(AtomicU64::new(0)),
             requested: AtomicU64::new(0),
             cause: Mutex::new(None),
             allocated_at_end: AtomicU64::new(0),

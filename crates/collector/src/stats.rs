@@ -7,7 +7,11 @@ use crate::{
     mark::MarkStats,
     safepoint::SafepointStats,
 };
-use mudlark_arena::{ArenaStats, Bin, BinStats, sync::Ordering::Relaxed};
+use mudlark_arena::{
+    ArenaStats, Bin, BinStats,
+    sync::{AtomicU64, Ordering::Relaxed},
+};
+use std::sync::Arc;
 
 /// Numbers of a heap at one moment. Bytes unless a name says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +72,24 @@ pub struct WorkerStats {
     pub mutators: MarkStats,
 }
 
+/// How many cycles of a heap are over, for those that outlive it: it stands still then.
+#[derive(Clone, Debug)]
+pub struct CycleClock(Arc<AtomicU64>);
+
+impl CycleClock {
+    /// Cycles that are over, complete or not. One load.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
 impl Core {
+    /// How many cycles are over, to be asked often.
+    pub fn cycle_clock(&self) -> CycleClock {
+        CycleClock(Arc::clone(&self.driver.ended))
+    }
+
     /// The numbers of the heap, without stopping anybody.
     ///
     /// # Panics

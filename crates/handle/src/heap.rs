@@ -2,7 +2,8 @@
 
 use crate::{builder::HeapBuilder, scope::Scope, stats::HeapStats};
 use mudlark_collector::{
-    self as collector, CellStats, Config, GcPercent, MemoryLimit, SharedCollector, VerifyReport, WorkerStats,
+    self as collector, CellStats, Config, CycleClock, GcPercent, MemoryLimit, SharedCollector, VerifyReport,
+    WorkerStats,
     pacing::{Gauges, RampBound},
 };
 use std::{fmt, marker::PhantomData, sync::Arc};
@@ -135,6 +136,10 @@ impl Heap {
             !self.collector.is_entered_here(),
             "cannot {what} inside a scope: cycles would wait for its end; leave the scope first"
         );
+    }
+
+    pub(crate) fn cycle_clock(&self) -> CycleClock {
+        self.collector.cycle_clock()
     }
 
     /// Gives all free memory back to the system now; returns how many bytes it were. What is needed again must be got again.

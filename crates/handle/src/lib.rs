@@ -58,6 +58,7 @@ mod layout;
 mod lazy;
 mod mutex;
 mod once_cell;
+mod pool;
 mod ref_cell;
 mod root;
 mod rw_lock;
@@ -93,6 +94,7 @@ pub use mudlark_collector::{
 pub use mudlark_derive::Trace;
 pub use mutex::{GcMutex, GcMutexGuard};
 pub use once_cell::GcOnceCell;
+pub use pool::{BufferCache, BufferPool, Pool, PoolCache, PoolStats};
 pub use ref_cell::{BorrowError, BorrowMutError, GcRefCell, Ref, RefMut};
 pub use root::Root;
 pub use rw_lock::{GcRwLock, GcRwLockReadGuard, GcRwLockWriteGuard};
