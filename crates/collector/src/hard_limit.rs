@@ -14,7 +14,7 @@ use mudlark_arena::{BLOCK_BYTES, sync::Ordering::Relaxed};
 impl Core {
     /// Bytes that count against the hard limit now.
     fn counted_bytes(&self) -> u64 {
-        self.accounts.live() + self.pace.external()
+        self.accounts.live().saturating_add(self.pace.external())
     }
 
     /// Whether so many bytes more are refused, and why.
