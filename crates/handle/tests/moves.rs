@@ -1,6 +1,8 @@
 //! Every way to take a pointer out of an object, in the middle of marking: what was taken out of an object that is not marked yet, and is
 //! now in one that was born black, must have been shaded on the way.
 
+#![forbid(unsafe_code)]
+
 use mudlark::{
     DynTrace, Gc, GcCell, GcLazy, GcMutex, GcMutexGuard, GcOnceCell, GcPercent, GcRefCell, GcRwLock,
     GcRwLockWriteGuard, Heap, Initialize, Mutator, RefMut, Root, Scope, Tailed, Trace, Zeal, dyn_object,

@@ -1,6 +1,8 @@
 //! Cells that are filled once, and values that are made when they are asked for: by whom, how often, and that nothing in them is lost,
 //! whenever the filling falls.
 
+#![forbid(unsafe_code)]
+
 #[path = "support/other.rs"]
 mod other;
 

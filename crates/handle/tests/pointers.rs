@@ -1,8 +1,10 @@
 //! Pointers that tell less than all of their object: behind a trait, erased, compared by address, with a tail.
 
+#![forbid(unsafe_code)]
+
 use mudlark::{
     AnyObject, ByAddress, DynTrace, Erased, Gc, GcCell, GcLazy, GcMutex, GcOnceCell, GcRefCell, GcRwLock,
-    GcWeak, Heap, Root, Scope, Static, Tailed, Trace, dyn_object,
+    GcWeak, Heap, Root, Scope, Static, Tailed, Trace, Zeal, dyn_object,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,8 +17,18 @@ use std::{
     thread,
 };
 
-fn heap() -> Heap {
-    Heap::builder().workers(0).verify(true).build().expect("a heap")
+/// Heaps that collect all the time, without and with a thread for it, and check every cycle.
+fn heaps() -> [Heap; 2] {
+    [0, 1].map(|workers| {
+        let zeal = Zeal {
+            seed: 7,
+            allocations_per_cycle: Some(3),
+            yields: true,
+            extra_rounds: true,
+            fill_freed: true,
+        };
+        Heap::builder().workers(workers).verify(true).zeal(zeal).build().expect("a heap")
+    })
 }
 
 fn assert_sound(heap: &Heap) {
@@ -125,57 +137,58 @@ fn objects_behind_traits_live_like_others() {
         slice: Gc<'gc, [Gc<'gc, dyn Shape<'gc> + 'gc>]>,
     }
     assert_eq!(size_of::<Option<Gc<'static, dyn Shape<'static>>>>(), size_of::<usize>());
-    let heap = heap();
-    let mut mutator = heap.attach();
-    let (count, root) = mutator.enter(|cx| {
-        let (drops, count) = drops();
-        let shared: Sh<'_> = cx.alloc_dyn(square(cx, 2));
-        let group: Sh<'_> = cx.alloc_dyn(Group {
-            name: cx.alloc_str("group"),
-            owned: vec![Box::new(square(cx, 3)), Box::new(Dot)],
-            shared: GcRefCell::new(vec![shared, shared]),
-            padding: [0xabcd; 1500],
-            drops,
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let (count, root) = mutator.enter(|cx| {
+            let (drops, count) = drops();
+            let shared: Sh<'_> = cx.alloc_dyn(square(cx, 2));
+            let group: Sh<'_> = cx.alloc_dyn(Group {
+                name: cx.alloc_str("group"),
+                owned: vec![Box::new(square(cx, 3)), Box::new(Dot)],
+                shared: GcRefCell::new(vec![shared, shared]),
+                padding: [0xabcd; 1500],
+                drops,
+            });
+            let lost: Sh<'_> = cx.alloc_dyn(square(cx, 7));
+            let root: Root<Places<'static>> = cx.root(cx.alloc(Places {
+                cell: GcCell::new(group),
+                weak: GcWeak::new(cx, shared),
+                lost: GcWeak::new(cx, lost),
+                boxed: GcMutex::new(Box::new(square(cx, 5))),
+                slice: cx.alloc_slice_with(3, |_| cx.alloc_dyn(Dot)),
+            }));
+            (count, root)
         });
-        let lost: Sh<'_> = cx.alloc_dyn(square(cx, 7));
-        let root: Root<Places<'static>> = cx.root(cx.alloc(Places {
-            cell: GcCell::new(group),
-            weak: GcWeak::new(cx, shared),
-            lost: GcWeak::new(cx, lost),
-            boxed: GcMutex::new(Box::new(square(cx, 5))),
-            slice: cx.alloc_slice_with(3, |_| cx.alloc_dyn(Dot)),
-        }));
-        (count, root)
-    });
-    for _ in 0..2 {
-        mutator.collect();
+        for _ in 0..2 {
+            mutator.collect();
+            mutator.enter(|cx| {
+                let places = root.get(cx);
+                let group = places.cell.get();
+                assert_eq!((group.area(), &*group.name()), (9 + 4 + 4, "group"));
+                let shared = places.weak.upgrade(cx).expect("the group has it");
+                assert_eq!(&*shared.name(), "square of 2");
+                assert!(places.lost.upgrade(cx).is_none());
+                assert_eq!(&*places.boxed.lock(cx).name(), "square of 5");
+                assert_eq!(places.slice.iter().map(|shape| shape.area()).sum::<u64>(), 0);
+                assert!(Gc::downcast_ref::<Group<'_>>(group).is_some_and(|group| group.owned.len() == 2));
+                assert!(Gc::downcast_ref::<Square<'_>>(group).is_none());
+                assert!(Gc::downcast_ref::<Dot>(places.slice[1]).is_some());
+            });
+            assert_eq!(count.load(SeqCst), 0);
+        }
         mutator.enter(|cx| {
             let places = root.get(cx);
-            let group = places.cell.get();
-            assert_eq!((group.area(), &*group.name()), (9 + 4 + 4, "group"));
-            let shared = places.weak.upgrade(cx).expect("the group has it");
-            assert_eq!(&*shared.name(), "square of 2");
-            assert!(places.lost.upgrade(cx).is_none());
-            assert_eq!(&*places.boxed.lock(cx).name(), "square of 5");
-            assert_eq!(places.slice.iter().map(|shape| shape.area()).sum::<u64>(), 0);
-            assert!(Gc::downcast_ref::<Group<'_>>(group).is_some_and(|group| group.owned.len() == 2));
-            assert!(Gc::downcast_ref::<Square<'_>>(group).is_none());
-            assert!(Gc::downcast_ref::<Dot>(places.slice[1]).is_some());
+            places.cell.set(cx, cx.alloc_dyn(Dot));
+            *places.boxed.lock(cx) = Box::new(Dot);
         });
-        assert_eq!(count.load(SeqCst), 0);
+        mutator.collect();
+        assert_eq!(count.load(SeqCst), 1, "the group is dropped, once");
+        mutator.enter(|cx| assert!(root.get(cx).weak.upgrade(cx).is_none()));
+        assert_sound(&heap);
+        drop(root);
+        mutator.collect();
+        assert_eq!(heap.stats().live_bytes, 0);
     }
-    mutator.enter(|cx| {
-        let places = root.get(cx);
-        places.cell.set(cx, cx.alloc_dyn(Dot));
-        *places.boxed.lock(cx) = Box::new(Dot);
-    });
-    mutator.collect();
-    assert_eq!(count.load(SeqCst), 1, "the group is dropped, once");
-    mutator.enter(|cx| assert!(root.get(cx).weak.upgrade(cx).is_none()));
-    assert_sound(&heap);
-    drop(root);
-    mutator.collect();
-    assert_eq!(heap.stats().live_bytes, 0);
 }
 
 /// Goal: an object behind a trait takes one word more than its value, and its root goes to another thread if the trait says it may.
@@ -192,19 +205,20 @@ fn objects_behind_traits_are_shared_between_threads() {
             *self.0 + self.1
         }
     }
-    let heap = heap();
-    let task: Root<dyn Task<'static>> = heap.attach().enter(|cx| {
-        let number = cx.alloc(1_u64);
-        let task: Gc<'_, dyn Task<'_>> = cx.alloc_dyn(Add(number, 2));
-        cx.root(task)
-    });
-    heap.collect();
-    // 24 of the object, and 16 of the number.
-    assert_eq!(heap.stats().live_bytes, 24 + 16);
-    let sum = thread::scope(|scope| {
-        scope.spawn(|| heap.attach().enter(|cx| task.get(cx).run())).join().expect("the task is done")
-    });
-    assert_eq!(sum, 3);
+    for heap in heaps() {
+        let task: Root<dyn Task<'static>> = heap.attach().enter(|cx| {
+            let number = cx.alloc(1_u64);
+            let task: Gc<'_, dyn Task<'_>> = cx.alloc_dyn(Add(number, 2));
+            cx.root(task)
+        });
+        heap.collect();
+        // 24 of the object, and 16 of the number.
+        assert_eq!(heap.stats().live_bytes, 24 + 16);
+        let sum = thread::scope(|scope| {
+            scope.spawn(|| heap.attach().enter(|cx| task.get(cx).run())).join().expect("the task is done")
+        });
+        assert_eq!(sum, 3);
+    }
 }
 
 /// Goal: a full heap gives the value back, for small and for large objects behind a trait.
@@ -267,62 +281,65 @@ fn erased_pointers_know_their_types() {
             [$($erased.downcast::<$ty>($cx).is_some()),+]
         };
     }
-    let heap = heap();
-    let mut mutator = heap.attach();
-    const KINDS: usize = 11;
-    let roots: Vec<Root<Erased<'static>>> = mutator.enter(|cx| {
-        let name = cx.alloc_str("name");
-        let dynamic: Sh<'_> = cx.alloc_dyn(square(cx, 1));
-        let objects: [Gc<'_, Erased<'_>>; KINDS] = [
-            Gc::erase(cx.alloc(one::Same(name))),
-            Gc::erase(cx.alloc(other::Same(name))),
-            Gc::erase(cx.alloc(Generic { value: [1_u64; 1], name })),
-            Gc::erase(cx.alloc(Generic { value: [1_u64; 2], name })),
-            Gc::erase(cx.alloc(Generic { value: [1_i64; 2], name })),
-            Gc::erase(cx.alloc_slice_with(0, |_| name)),
-            Gc::erase(cx.alloc_slice_with(3000, |_| Some(name))),
-            Gc::erase(cx.alloc(vec![1_u8])),
-            Gc::erase(dynamic),
-            Gc::erase(cx.alloc_tailed(name, 2, |_| 1_u8)),
-            Gc::erase(cx.alloc(square(cx, 1))),
-        ];
-        objects.into_iter().map(|object| cx.root(object)).collect()
-    });
-    mutator.collect();
-    mutator.enter(|cx| {
-        for (index, root) in roots.iter().enumerate() {
-            let erased = Gc::erase(root.get(cx));
-            let is: [bool; KINDS] = types_of!(
-                cx,
-                erased,
-                one::Same<'_>,
-                other::Same<'_>,
-                Generic<'_, u64, 1>,
-                Generic<'_, u64, 2>,
-                Generic<'_, i64, 2>,
-                [Gc<'_, str>],
-                [Option<Gc<'_, str>>],
-                Vec<u8>,
-                dyn Shape<'_>,
-                Tailed<Gc<'_, str>, u8>,
-                Square<'_>,
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        const KINDS: usize = 11;
+        let roots: Vec<Root<Erased<'static>>> = mutator.enter(|cx| {
+            let name = cx.alloc_str("name");
+            let dynamic: Sh<'_> = cx.alloc_dyn(square(cx, 1));
+            let objects: [Gc<'_, Erased<'_>>; KINDS] = [
+                Gc::erase(cx.alloc(one::Same(name))),
+                Gc::erase(cx.alloc(other::Same(name))),
+                Gc::erase(cx.alloc(Generic { value: [1_u64; 1], name })),
+                Gc::erase(cx.alloc(Generic { value: [1_u64; 2], name })),
+                Gc::erase(cx.alloc(Generic { value: [1_i64; 2], name })),
+                Gc::erase(cx.alloc_slice_with(0, |_| name)),
+                Gc::erase(cx.alloc_slice_with(3000, |_| Some(name))),
+                Gc::erase(cx.alloc(vec![1_u8])),
+                Gc::erase(dynamic),
+                Gc::erase(cx.alloc_tailed(name, 2, |_| 1_u8)),
+                Gc::erase(cx.alloc(square(cx, 1))),
+            ];
+            objects.into_iter().map(|object| cx.root(object)).collect()
+        });
+        mutator.collect();
+        mutator.enter(|cx| {
+            for (index, root) in roots.iter().enumerate() {
+                let erased = Gc::erase(root.get(cx));
+                let is: [bool; KINDS] = types_of!(
+                    cx,
+                    erased,
+                    one::Same<'_>,
+                    other::Same<'_>,
+                    Generic<'_, u64, 1>,
+                    Generic<'_, u64, 2>,
+                    Generic<'_, i64, 2>,
+                    [Gc<'_, str>],
+                    [Option<Gc<'_, str>>],
+                    Vec<u8>,
+                    dyn Shape<'_>,
+                    Tailed<Gc<'_, str>, u8>,
+                    Square<'_>,
+                );
+                assert_eq!(is, std::array::from_fn(|kind| kind == index), "object {index}");
+            }
+            let shape = roots[8].get(cx).downcast::<dyn Shape<'_>>(cx).expect("it is a shape");
+            assert_eq!((shape.area(), &*shape.name()), (1, "square of 1"));
+            let slice = roots[6].get(cx).downcast::<[Option<Gc<'_, str>>]>(cx).expect("it is a slice");
+            assert!(slice.len() == 3000 && slice[2999].as_deref() == Some("name"));
+            let erased = Gc::erase(cx.alloc(1_u64));
+            assert!(
+                erased.downcast::<Vec<u8>>(cx).is_none() && erased.downcast::<dyn Shape<'_>>(cx).is_none()
             );
-            assert_eq!(is, std::array::from_fn(|kind| kind == index), "object {index}");
-        }
-        let shape = roots[8].get(cx).downcast::<dyn Shape<'_>>(cx).expect("it is a shape");
-        assert_eq!((shape.area(), &*shape.name()), (1, "square of 1"));
-        let slice = roots[6].get(cx).downcast::<[Option<Gc<'_, str>>]>(cx).expect("it is a slice");
-        assert!(slice.len() == 3000 && slice[2999].as_deref() == Some("name"));
-        let erased = Gc::erase(cx.alloc(1_u64));
-        assert!(erased.downcast::<Vec<u8>>(cx).is_none() && erased.downcast::<dyn Shape<'_>>(cx).is_none());
-    });
-    assert_sound(&heap);
+        });
+        assert_sound(&heap);
+    }
 }
 
 /// Goal: an object of any type can be asked for it, pointer-free or not, and says no to every other.
 #[test]
 fn any_objects_know_their_types() {
-    heap().attach().enter(|cx| {
+    heaps()[0].attach().enter(|cx| {
         let text = cx.alloc_str("text");
         let any: [Gc<'_, dyn AnyObject<'_>>; 5] = [
             cx.alloc_dyn(1_u64),
@@ -354,30 +371,32 @@ fn pointers_are_keys_by_address() {
         names: GcRefCell<HashMap<ByAddress<'gc, u64>, Gc<'gc, str>>>,
         order: GcRefCell<BTreeSet<ByAddress<'gc, dyn Shape<'gc> + 'gc>>>,
     }
-    let heap = heap();
-    let mut mutator = heap.attach();
-    let (keys, table): (Root<[Gc<'static, u64>]>, Root<Table<'static>>) = mutator.enter(|cx| {
-        let keys = cx.alloc_slice_with(100, |_| cx.alloc(7_u64));
-        let names =
-            keys.iter().enumerate().map(|(index, &key)| (key.into(), cx.alloc_str(&index.to_string())));
-        let order = (0..10).map(|side| ByAddress(cx.alloc_dyn(square(cx, side)) as Sh<'_>));
-        let table = Table { names: GcRefCell::new(names.collect()), order: GcRefCell::new(order.collect()) };
-        (cx.root(keys), cx.root(cx.alloc(table)))
-    });
-    mutator.collect();
-    mutator.enter(|cx| {
-        let table = table.get(cx);
-        let names = table.names.borrow();
-        assert_eq!((names.len(), table.order.borrow().len()), (100, 10));
-        for (index, &key) in keys.get(cx).iter().enumerate() {
-            assert_eq!(*names[&ByAddress(key)], *index.to_string());
-        }
-        assert!(!names.contains_key(&ByAddress(cx.alloc(7))));
-        let order = table.order.borrow();
-        assert!(order.iter().is_sorted_by_key(|shape| Gc::address(shape.0)));
-        assert_eq!(order.iter().map(|shape| shape.area()).sum::<u64>(), 285);
-    });
-    assert_sound(&heap);
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let (keys, table): (Root<[Gc<'static, u64>]>, Root<Table<'static>>) = mutator.enter(|cx| {
+            let keys = cx.alloc_slice_with(100, |_| cx.alloc(7_u64));
+            let names =
+                keys.iter().enumerate().map(|(index, &key)| (key.into(), cx.alloc_str(&index.to_string())));
+            let order = (0..10).map(|side| ByAddress(cx.alloc_dyn(square(cx, side)) as Sh<'_>));
+            let table =
+                Table { names: GcRefCell::new(names.collect()), order: GcRefCell::new(order.collect()) };
+            (cx.root(keys), cx.root(cx.alloc(table)))
+        });
+        mutator.collect();
+        mutator.enter(|cx| {
+            let table = table.get(cx);
+            let names = table.names.borrow();
+            assert_eq!((names.len(), table.order.borrow().len()), (100, 10));
+            for (index, &key) in keys.get(cx).iter().enumerate() {
+                assert_eq!(*names[&ByAddress(key)], *index.to_string());
+            }
+            assert!(!names.contains_key(&ByAddress(cx.alloc(7))));
+            let order = table.order.borrow();
+            assert!(order.iter().is_sorted_by_key(|shape| Gc::address(shape.0)));
+            assert_eq!(order.iter().map(|shape| shape.area()).sum::<u64>(), 285);
+        });
+        assert_sound(&heap);
+    }
 }
 
 #[derive(Trace, Debug)]
@@ -398,7 +417,7 @@ type Tail<'gc> = Tailed<u8, Gc<'gc, Knot<'gc>>>;
 /// Goal: formatting ends, however the pointers go round. Method: an object that leads to itself through every kind of cell and pointer.
 #[test]
 fn cycles_are_formatted() {
-    heap().attach().enter(|cx| {
+    heaps()[0].attach().enter(|cx| {
         let knot = cx.alloc(Knot {
             cell: GcCell::new(None),
             list: GcRefCell::default(),
@@ -472,7 +491,7 @@ fn headers_and_tails_lie_where_they_should() {
             }
         }
     }
-    heap().attach().enter(|cx| {
+    heaps()[0].attach().enter(|cx| {
         check(cx, 1_u8, |index| index as u8);
         check(cx, 1_u8, |index| index as u64);
         check(cx, 1_u128, |index| index as u8);
@@ -507,41 +526,50 @@ fn tails_are_traced_and_dropped() {
     impl ExactSizeIterator for Liar {}
 
     const LEN: usize = 4000;
-    let heap = heap();
-    let mut mutator = heap.attach();
-    let (header, head_drops) = drops();
-    let (element, tail_drops) = drops();
-    type Long<'gc> = Tailed<(Static<Drops>, Gc<'gc, str>), Element<'gc>>;
-    let mut root: Option<Root<Long<'static>>> = None;
-    let unwound = mutator.enter(|cx| {
-        let make = |index: usize| Element { number: cx.alloc(index), drops: element.clone() };
-        root = Some(cx.root(cx.alloc_tailed((header.clone(), cx.alloc_str("long")), LEN, make)));
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            cx.alloc_tailed((header.clone(), cx.alloc_str("short")), LEN, |index| {
-                assert!(index < 10, "as planned");
-                make(index)
-            });
-        }));
-        assert_eq!((head_drops.load(SeqCst), tail_drops.load(SeqCst)), (0, 10), "what was made is dropped");
-        let short = cx.alloc_tailed_from_iter((), Liar(vec![1].into_iter()));
-        assert_eq!(short.tail, [1]);
-        let long = cx.alloc_tailed_from_iter((), Liar(vec![1, 2, 3].into_iter()));
-        assert_eq!(long.tail, [1, 2]);
-        unwound
-    });
-    assert!(unwound.is_err());
-    for _ in 0..2 {
-        mutator.collect();
-        assert_eq!((head_drops.load(SeqCst), tail_drops.load(SeqCst)), (1, 10), "the unfinished one is gone");
-        mutator.enter(|cx| {
-            let long = root.as_ref().expect("it was made").get(cx);
-            assert_eq!((&*long.header.1, long.tail.len()), ("long", LEN));
-            assert!(long.tail.iter().enumerate().all(|(index, element)| *element.number == index));
+    for heap in heaps() {
+        let mut mutator = heap.attach();
+        let (header, head_drops) = drops();
+        let (element, tail_drops) = drops();
+        type Long<'gc> = Tailed<(Static<Drops>, Gc<'gc, str>), Element<'gc>>;
+        let mut root: Option<Root<Long<'static>>> = None;
+        let unwound = mutator.enter(|cx| {
+            let make = |index: usize| Element { number: cx.alloc(index), drops: element.clone() };
+            root = Some(cx.root(cx.alloc_tailed((header.clone(), cx.alloc_str("long")), LEN, make)));
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                cx.alloc_tailed((header.clone(), cx.alloc_str("short")), LEN, |index| {
+                    assert!(index < 10, "as planned");
+                    make(index)
+                });
+            }));
+            assert_eq!(
+                (head_drops.load(SeqCst), tail_drops.load(SeqCst)),
+                (0, 10),
+                "what was made is dropped"
+            );
+            let short = cx.alloc_tailed_from_iter((), Liar(vec![1].into_iter()));
+            assert_eq!(short.tail, [1]);
+            let long = cx.alloc_tailed_from_iter((), Liar(vec![1, 2, 3].into_iter()));
+            assert_eq!(long.tail, [1, 2]);
+            unwound
         });
+        assert!(unwound.is_err());
+        for _ in 0..2 {
+            mutator.collect();
+            assert_eq!(
+                (head_drops.load(SeqCst), tail_drops.load(SeqCst)),
+                (1, 10),
+                "the unfinished one is gone"
+            );
+            mutator.enter(|cx| {
+                let long = root.as_ref().expect("it was made").get(cx);
+                assert_eq!((&*long.header.1, long.tail.len()), ("long", LEN));
+                assert!(long.tail.iter().enumerate().all(|(index, element)| *element.number == index));
+            });
+        }
+        drop(root);
+        mutator.collect();
+        assert_eq!((head_drops.load(SeqCst), tail_drops.load(SeqCst)), (2, 10 + LEN));
+        assert_eq!(heap.stats().live_bytes, 0);
+        assert_sound(&heap);
     }
-    drop(root);
-    mutator.collect();
-    assert_eq!((head_drops.load(SeqCst), tail_drops.load(SeqCst)), (2, 10 + LEN));
-    assert_eq!(heap.stats().live_bytes, 0);
-    assert_sound(&heap);
 }

@@ -457,7 +457,13 @@ fn who_overwrites_shades_before() {
     two_overwrite_one_pointer(Barrier::On);
 }
 
-/// Goal: the model above can fail. Method: take out first, and shade then.
+/// Goal: the same for those who compare before they exchange.
+#[test]
+fn who_exchanges_shades_before() {
+    two_overwrite_one_pointer(Barrier::Compared);
+}
+
+/// Goal: the models above can fail. Method: take out first, and shade then.
 #[test]
 #[should_panic(expected = "what can be reached died")]
 fn shading_after_is_too_late() {

@@ -118,6 +118,13 @@ impl Thing {
         match barrier {
             // SAFETY: edges of models lead to objects.
             Barrier::On => unsafe { local.store(&self.edge, to) },
+            Barrier::Compared => {
+                let mut current = self.edge.load(Acquire);
+                // SAFETY: edges of models lead to objects, and what was loaded is alive in the scope.
+                while let Err(now) = unsafe { local.overwrite_if(&self.edge, current, to) } {
+                    current = now;
+                }
+            }
             Barrier::Late if local.is_armed() => {
                 if let Some(old) = NonNull::new(self.edge.swap(to, AcqRel)) {
                     // SAFETY: edges of models lead to objects.
@@ -133,6 +140,8 @@ impl Thing {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Barrier {
     On,
+    /// On, and the overwritten pointer is named.
+    Compared,
     /// Takes out first, and shades then.
     Late,
     Forgotten,
