@@ -16,6 +16,8 @@ pages! {
     cells: "src/cells.md",
     how_it_works: "src/how-it-works.md",
     weak: "src/weak.md",
+    threads: "src/threads.md",
+    vm: "src/vm.md",
     pacing: "src/pacing.md",
     command: "src/command.md",
     checking: "src/checking.md",

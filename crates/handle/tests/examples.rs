@@ -22,6 +22,10 @@ fn heap(workers: usize) -> Heap {
     Heap::builder().workers(workers).zeal(zeal).verify(true).build().expect("a heap")
 }
 
+fn plain() -> Heap {
+    Heap::builder().workers(0).build().expect("a heap")
+}
+
 fn vm(heap: &Heap, text: &str) -> Vm {
     Vm::new(heap, assemble(text).unwrap_or_else(|error| panic!("{error}")))
 }
@@ -48,11 +52,11 @@ fn programs_compute() {
 fn fuel_is_counted_to_the_instruction() {
     let whole = {
         let mut fuel = Fuel::new(1_000_000);
-        vm(&heap(0), SQUARES).run(&mut fuel).expect("enough fuel");
+        vm(&plain(), SQUARES).run(&mut fuel).expect("enough fuel");
         1_000_000 - fuel.left()
     };
     for portion in [1, 2, 7, 255, 256, 257, 1000] {
-        let heap = heap(0);
+        let heap = plain();
         let mut vm = vm(&heap, SQUARES);
         let mut used = 0;
         loop {
@@ -95,7 +99,7 @@ fn faults_that_nobody_catches_end_the_program() {
         ("int 9223372036854775807\nint 1\nadd", Fault::Overflow),
         ("closure main 0\ncall 0", Fault::Stack),
         ("again: int 1\njump again", Fault::Stack),
-        ("again: try again\njump again", Fault::Stack),
+        ("again: try caught\njump again\ncaught: throw", Fault::Thrown),
         ("pop", Fault::Stack),
         ("throw", Fault::Thrown),
         ("try caught\nend_try\nthrow\ncaught: nil\nreturn", Fault::Thrown),

@@ -157,7 +157,10 @@ fn step<'gc>(
     state: &mut RefMut<'_, State<'gc>>,
     fuel: &mut Fuel,
 ) -> ControlFlow<Outcome> {
-    for _ in 0..STEP_OPS {
+    for op in 0..STEP_OPS {
+        if op > 0 && !fuel.burn(1) {
+            break;
+        }
         match state.op(cx, program) {
             Ok(Continue(())) => {}
             Ok(Break(result)) => return Break(Outcome::Returned(show(result))),
@@ -166,7 +169,7 @@ fn step<'gc>(
                 // If memory is short, there is a hint; a cycle can end when the scope does.
             }
         }
-        if cx.exit_hint() != ExitHint::None || !fuel.burn(1) {
+        if cx.exit_hint() != ExitHint::None {
             break;
         }
     }
