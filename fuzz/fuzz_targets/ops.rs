@@ -5,4 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use mudlark_fuzz::ops::{self, Program};
 
-fuzz_target!(|program: Program| ops::run(&program));
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(program) = Program::from_bytes(bytes) {
+        ops::run(&program);
+    }
+});

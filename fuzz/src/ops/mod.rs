@@ -1,29 +1,52 @@
 //! A language of heap operations, and a model that says what must come of them.
 //!
 //! A [`Program`] drives a heap through the safe interface: it allocates objects of every kind (pairs of cells, growing
-//! lists, rows of cells, strings and numbers of odd sizes, large objects, leaves whose drops are counted), changes their
-//! edges, makes and drops roots, and collects, with two mutators that take turns on one thread or lie in each
-//! other. The same steps are done to a model, a plain graph of numbers. Then they are compared:
+//! lists, contents under locks, rows of cells, weak pointers, strings and numbers of odd sizes, large objects, buffers outside, leaves whose
+//! drops are counted), changes their edges, makes and drops roots, turns the heap's knobs, and collects, with two mutators that take turns
+//! on one thread or lie in each other; or does all that on two threads at once, step by step in turns or as they come. The
+//! same steps are done to a model, a plain graph of numbers. Then they are compared:
 //!
 //! - whatever is reachable has the contents that the model says, at one address of its own (when a scope ends, and after each
 //!   `collect`);
 //! - what is reachable was not dropped, ever; what is unreachable was dropped once, after a `collect`;
-//! - at the end the heap's exact counters agree with a recount, and everything was dropped once.
+//! - a weak pointer gives its target as long as that is reachable, and nothing after a `collect` that found it unreachable, or when it once
+//!   gave nothing;
+//! - at the end the heap's exact counters agree with a recount, everything was dropped once, and the verifier, if it looked, saw
+//!   nothing wrong.
 //!
 //! Any sequence of steps is a program: numbers are taken modulo what there is, a step that has nothing to work on does
 //! nothing, and one that finds the heap full is skipped.
+//!
+//! # How to add a step
+//!
+//! 1. A variant here, in the enum of its kind, with registers, roots and places as small numbers.
+//! 2. A line at the end of the table in `codes.rs`, with the next free code. Nothing else there changes, nor does any entry of the
+//!    corpus.
+//! 3. What it does to the heap and to the model: `machine.rs` (allocating), `change.rs` (edges), `hold.rs` (registers and roots),
+//!    `outside.rs` (between scopes). The compiler names the `match`.
+//!
+//! A new kind of object is a type in `objects.rs` (in `Any` and `Held` too), its [`model::Shape`] with the edges that keep something alive, and
+//! what must be seen of it, in `check.rs`. Give it a leaf of its own, or a ticket: they tell if it is given up too early or kept too long.
+//!
+//! `cargo test -p mudlark --test ops -- --ignored` writes the generated part of the corpus anew.
 
+mod change;
+mod check;
+mod codes;
+mod hold;
 mod machine;
 mod model;
 mod objects;
+mod outside;
+mod threads;
 
-use arbitrary::{Arbitrary, Unstructured};
 use mudlark::GcPercent;
 
-pub use machine::run;
+pub use codes::CODES;
+pub use threads::run;
 
 /// A heap and what to do with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
     /// What the heap is like.
     pub setup: Setup,
@@ -31,27 +54,8 @@ pub struct Program {
     pub ops: Vec<Op>,
 }
 
-impl<'a> Arbitrary<'a> for Program {
-    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Program> {
-        let setup = Setup::arbitrary(u)?;
-        // Until the bytes are used up, so that their number alone decides how long the program is.
-        let mut ops = Vec::new();
-        while !u.is_empty() {
-            ops.push(Op::arbitrary(u)?);
-        }
-        Ok(Program { setup, ops })
-    }
-}
-
-impl Program {
-    /// The program that some bytes stand for: an entry of the corpus, or random ones.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Program> {
-        Program::arbitrary(&mut Unstructured::new(bytes)).ok()
-    }
-}
-
 /// What the heap is like.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Setup {
     /// One background thread, or none.
     pub background: bool,
@@ -63,10 +67,43 @@ pub struct Setup {
     pub ballast: bool,
     /// How often cycles begin.
     pub percent: Percent,
+    /// What happens more often than it must.
+    pub zeal: Zealous,
+    /// Where the steps are done.
+    pub threads: Threads,
+}
+
+/// Rare things made frequent: see [`mudlark::Zeal`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[allow(missing_docs, reason = "the fields are those of `Zeal`")]
+pub struct Zealous {
+    /// A cycle after so many allocations of a kind; zero for none.
+    pub allocations: u8,
+    pub yields: bool,
+    pub extra_rounds: bool,
+    pub fill_freed: bool,
+    /// Each cycle is checked by a second marker.
+    pub verify: bool,
+    /// Below 16.
+    pub seed: u8,
+}
+
+/// Where the steps of a program are done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Threads {
+    /// All of them on one thread.
+    One,
+    /// The first half of them on one thread, the second on another, which take turns: the order is that of the program alone.
+    Turns {
+        /// How many steps a turn has.
+        steps: u8,
+    },
+    /// The same two halves at the same time.
+    Free,
 }
 
 /// A GC percent. Small ones make small heaps collect.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Percent {
     /// All the time.
     One,
@@ -90,7 +127,7 @@ impl From<Percent> for GcPercent {
 }
 
 /// A step. Outside of a scope, a step that needs one opens a scope of the first mutator.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op {
     /// Allocates; the new object goes into a register of the scope.
     Make(Make),
@@ -105,7 +142,7 @@ pub enum Op {
 }
 
 /// Thefts: what a barrier must not let happen unseen.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "fields are registers, roots, or places in an object")]
 pub enum Steal {
     /// The referent of a root goes into a new object. The root is dropped, or leads to the new one.
@@ -119,7 +156,7 @@ pub enum Steal {
 }
 
 /// Begins and ends of scopes.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
     /// Opens a scope of the first or the second mutator; within a scope, one of the other mutator.
     Enter {
@@ -133,7 +170,7 @@ pub enum Turn {
 }
 
 /// Allocations. Lengths are those of [`odd_len`].
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the names of the kinds of objects are explained there")]
 pub enum Make {
     Pair,
@@ -152,6 +189,11 @@ pub enum Make {
         len: u16,
     },
     Big,
+    Watch,
+    Vault,
+    Buffer {
+        bytes: u16,
+    },
     /// Garbage at once: brings the next cycle nearer.
     Churn {
         count: u16,
@@ -159,7 +201,7 @@ pub enum Make {
 }
 
 /// Changes of edges. Registers by number.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "fields are registers, or places in an object")]
 pub enum Change {
     /// The cell `next` of a pair or a big object.
@@ -178,10 +220,22 @@ pub enum Change {
     Pour { of: u8, to: u8 },
     /// Forgets a mutable borrow of a bush, which keeps its contents for good.
     Leak { of: u8 },
+    /// Points the weak pointer of a watch at a pair.
+    Watch { of: u8, to: u8, clear: bool },
+    /// Puts an object into a vault: under its mutex, or into its table.
+    Store { of: u8, item: u8, table: bool },
+    /// Takes the last object out of there.
+    Take { of: u8, table: bool },
+    /// Exchanges what is under the mutex and what is in the table.
+    Swap { of: u8 },
+    /// Forgets a guard of a vault, which stays locked for good.
+    LeakGuard { of: u8, table: bool },
+    /// Says that a buffer holds another number of bytes.
+    Resize { of: u8, bytes: u16 },
 }
 
 /// Registers and roots.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "fields are registers, roots, or places in an object")]
 pub enum Hold {
     /// Follows an edge of an object, into a register.
@@ -196,10 +250,14 @@ pub enum Hold {
     SetRoot { root: u8, of: u8 },
     /// Drops a root.
     DropRoot { root: u8 },
+    /// What a watch leads to, if it is not dead, into a register.
+    Upgrade { of: u8 },
+    /// Forgets the type of an object: the register keeps it alive, and nothing can be seen through it any more.
+    Erase { of: u8 },
 }
 
 /// What is done outside of scopes.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outside {
     /// A whole cycle, and a check of everything.
     Collect,
@@ -214,6 +272,26 @@ pub enum Outside {
     Reattach {
         /// The second mutator.
         second: bool,
+    },
+    /// Changes the memory limit.
+    Limit {
+        /// In MiB; zero for none.
+        mib: u8,
+    },
+    /// Suspends cycles.
+    RampUp,
+    /// And lets them go on.
+    EndRampUp,
+    /// Gives free memory back to the system.
+    Release,
+    /// A whole cycle that a thread without a mutator asks for.
+    CollectElsewhere,
+    /// Reads all there is to read of the heap.
+    Look,
+    /// Exchanges so many objects with the other thread, if there is one.
+    Parcels {
+        /// How many, at most.
+        count: u8,
     },
 }
 

@@ -6,21 +6,58 @@ use std::collections::HashSet;
 /// What an object must be.
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
-    Pair { own: Id, next: Option<Id>, bush: Option<Id> },
-    Bush { own: Id, items: Vec<Id>, leaked: bool },
-    Row { slots: Vec<Option<Id>> },
-    Big { own: Id, next: Option<Id> },
+    Pair {
+        own: Id,
+        next: Option<Id>,
+        bush: Option<Id>,
+    },
+    Bush {
+        own: Id,
+        items: Vec<Id>,
+        leaked: bool,
+    },
+    Row {
+        slots: Vec<Option<Id>>,
+    },
+    Big {
+        own: Id,
+        next: Option<Id>,
+    },
     Leaf,
-    Text { len: usize },
-    Words { len: usize },
-    Tickets { len: usize },
+    Text {
+        len: usize,
+    },
+    Words {
+        len: usize,
+    },
+    Tickets {
+        len: usize,
+    },
+    /// What it watches it does not keep alive.
+    Watch {
+        own: Id,
+        target: Option<Id>,
+    },
+    /// Under the mutex, and in the table.
+    Vault {
+        own: Id,
+        items: [Vec<Id>; 2],
+        leaked: [bool; 2],
+    },
+    Buffer {
+        bytes: u64,
+    },
 }
 
 impl Shape {
     /// The leaf that the object was made with, if it has one.
     pub(super) fn own(&self) -> Option<Id> {
         match self {
-            Shape::Pair { own, .. } | Shape::Bush { own, .. } | Shape::Big { own, .. } => Some(*own),
+            Shape::Pair { own, .. }
+            | Shape::Bush { own, .. }
+            | Shape::Big { own, .. }
+            | Shape::Watch { own, .. }
+            | Shape::Vault { own, .. } => Some(*own),
             _ => None,
         }
     }
@@ -31,7 +68,15 @@ impl Shape {
             Shape::Bush { own, items, .. } => [own].into_iter().chain(items).copied().collect(),
             Shape::Row { slots } => slots.iter().flatten().copied().collect(),
             Shape::Big { own, next } => [own].into_iter().chain(next).copied().collect(),
-            Shape::Leaf | Shape::Text { .. } | Shape::Words { .. } | Shape::Tickets { .. } => Vec::new(),
+            Shape::Watch { own, .. } => vec![*own],
+            Shape::Vault { own, items, .. } => {
+                [own].into_iter().chain(items.iter().flatten()).copied().collect()
+            }
+            Shape::Leaf
+            | Shape::Text { .. }
+            | Shape::Words { .. }
+            | Shape::Tickets { .. }
+            | Shape::Buffer { .. } => Vec::new(),
         }
     }
 }

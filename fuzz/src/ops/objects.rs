@@ -1,6 +1,8 @@
 //! The objects that programs make, and the tickets that count their drops.
 
-use mudlark::{Gc, GcCell, GcRefCell, Root, Scope, Static, Trace};
+use mudlark::{
+    Erased, ExternalBytes, Gc, GcCell, GcMutex, GcRefCell, GcRwLock, GcWeak, Root, Scope, Static, Trace,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The number of an object.
@@ -43,6 +45,32 @@ pub(super) struct Big<'gc> {
     pub(super) filling: [u64; 1100],
 }
 
+/// A weak pointer to a pair.
+#[derive(Trace)]
+pub(super) struct Watch<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) weak: GcCell<Option<GcWeak<'gc, Pair<'gc>>>>,
+}
+
+/// Two lists under locks.
+#[derive(Trace)]
+pub(super) struct Vault<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) mutex: GcMutex<Vec<Any<'gc>>>,
+    pub(super) table: GcRwLock<Vec<Any<'gc>>>,
+}
+
+/// Bytes outside of the heap.
+#[derive(Trace)]
+pub(super) struct Buffer {
+    pub(super) id: Id,
+    #[trace(skip)]
+    pub(super) ticket: Ticket,
+    pub(super) held: GcRefCell<ExternalBytes>,
+}
+
 /// Any object.
 #[derive(Clone, Copy, Trace)]
 pub(super) enum Any<'gc> {
@@ -54,6 +82,11 @@ pub(super) enum Any<'gc> {
     Words(Gc<'gc, [u64]>),
     Tickets(Gc<'gc, [Static<Ticket>]>),
     Big(Gc<'gc, Big<'gc>>),
+    Watch(Gc<'gc, Watch<'gc>>),
+    Vault(Gc<'gc, Vault<'gc>>),
+    Buffer(Gc<'gc, Buffer>),
+    /// One of the others, whose type was forgotten.
+    Hidden(Gc<'gc, Erased<'gc>>),
 }
 
 impl<'gc> Any<'gc> {
@@ -67,7 +100,29 @@ impl<'gc> Any<'gc> {
             Any::Words(gc) => Gc::address(gc),
             Any::Tickets(gc) => Gc::address(gc),
             Any::Big(gc) => Gc::address(gc),
+            Any::Watch(gc) => Gc::address(gc),
+            Any::Vault(gc) => Gc::address(gc),
+            Any::Buffer(gc) => Gc::address(gc),
+            Any::Hidden(gc) => Gc::address(gc),
         }
+    }
+
+    /// The same object, without its type.
+    pub(super) fn erase(self) -> Any<'gc> {
+        Any::Hidden(match self {
+            Any::Pair(gc) => Gc::erase(gc),
+            Any::Bush(gc) => Gc::erase(gc),
+            Any::Row(gc) => Gc::erase(gc),
+            Any::Leaf(gc) => Gc::erase(gc),
+            Any::Text(gc) => Gc::erase(gc),
+            Any::Words(gc) => Gc::erase(gc),
+            Any::Tickets(gc) => Gc::erase(gc),
+            Any::Big(gc) => Gc::erase(gc),
+            Any::Watch(gc) => Gc::erase(gc),
+            Any::Vault(gc) => Gc::erase(gc),
+            Any::Buffer(gc) => Gc::erase(gc),
+            Any::Hidden(gc) => gc,
+        })
     }
 }
 
@@ -81,6 +136,10 @@ pub(super) enum Held {
     Words(Root<[u64]>),
     Tickets(Root<[Static<Ticket>]>),
     Big(Root<Big<'static>>),
+    Watch(Root<Watch<'static>>),
+    Vault(Root<Vault<'static>>),
+    Buffer(Root<Buffer>),
+    Hidden(Root<Erased<'static>>),
 }
 
 impl Held {
@@ -94,6 +153,10 @@ impl Held {
             Any::Words(gc) => Held::Words(cx.root(gc)),
             Any::Tickets(gc) => Held::Tickets(cx.root(gc)),
             Any::Big(gc) => Held::Big(cx.root(gc)),
+            Any::Watch(gc) => Held::Watch(cx.root(gc)),
+            Any::Vault(gc) => Held::Vault(cx.root(gc)),
+            Any::Buffer(gc) => Held::Buffer(cx.root(gc)),
+            Any::Hidden(gc) => Held::Hidden(cx.root(gc)),
         }
     }
 
@@ -107,6 +170,10 @@ impl Held {
             Held::Words(root) => Any::Words(root.get(cx)),
             Held::Tickets(root) => Any::Tickets(root.get(cx)),
             Held::Big(root) => Any::Big(root.get(cx)),
+            Held::Watch(root) => Any::Watch(root.get(cx)),
+            Held::Vault(root) => Any::Vault(root.get(cx)),
+            Held::Buffer(root) => Any::Buffer(root.get(cx)),
+            Held::Hidden(root) => Any::Hidden(root.get(cx)),
         }
     }
 
@@ -121,6 +188,10 @@ impl Held {
             (Held::Words(root), Any::Words(gc)) => root.set(cx, gc),
             (Held::Tickets(root), Any::Tickets(gc)) => root.set(cx, gc),
             (Held::Big(root), Any::Big(gc)) => root.set(cx, gc),
+            (Held::Watch(root), Any::Watch(gc)) => root.set(cx, gc),
+            (Held::Vault(root), Any::Vault(gc)) => root.set(cx, gc),
+            (Held::Buffer(root), Any::Buffer(gc)) => root.set(cx, gc),
+            (Held::Hidden(root), Any::Hidden(gc)) => root.set(cx, gc),
             _ => *self = Held::new(cx, any),
         }
     }
