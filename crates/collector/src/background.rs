@@ -37,8 +37,12 @@ pub(crate) struct Background {
     meters: Box<[MarkMeter]>,
 }
 
+/// More threads than this mark no faster.
+const WORKERS_MAX: usize = 256;
+
 impl Background {
     pub(crate) fn new(workers: usize) -> Background {
+        let workers = workers.min(WORKERS_MAX);
         Background {
             wanted: workers,
             running: AtomicUsize::new(0),

@@ -76,7 +76,7 @@ impl HeapBuilder {
         self
     }
 
-    /// How many background threads mark. By default a quarter of the cores, at least one. With 0 there are no
+    /// How many background threads mark, at most 256. By default a quarter of the cores, at least one. With 0 there are no
     /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
     pub fn workers(mut self, count: usize) -> HeapBuilder {
         self.config.workers = count;

@@ -125,7 +125,7 @@ pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             // Elements without a size have no pointers, however many they are.
             trace: if T::NEEDS_TRACE && size_of::<T>() > 0 { trace_slice::<T> } else { trace_nothing },
             trace_part: trace_part::<T>,
-            visit: visit_slice::<T>,
+            visit: if T::NEEDS_TRACE && size_of::<T>() > 0 { visit_slice::<T> } else { visit_nothing },
             drop: if needs_drop::<T>() { Some(drop_slice::<T>) } else { None },
             name: type_name::<[T]>,
             needs_trace: T::NEEDS_TRACE,
@@ -178,6 +178,8 @@ unsafe fn visit_slice<'gc, T: Trace<'gc>>(cell: NonNull<u8>, visitor: &mut EdgeV
         element.trace(visitor);
     }
 }
+
+unsafe fn visit_nothing(_cell: NonNull<u8>, _visitor: &mut EdgeVisitor<'_>) {}
 
 unsafe fn drop_slice<T>(cell: NonNull<u8>) {
     // SAFETY: H3: slices begin with their length.
