@@ -21,7 +21,11 @@ pages! {
     pacing: "src/pacing.md",
     command: "src/command.md",
     checking: "src/checking.md",
+    porting_rc: "src/porting-rc.md",
+    porting_gc_arena: "src/porting-gc-arena.md",
+    porting_rust_gc: "src/porting-rust-gc.md",
     measuring: "src/measuring.md",
     safety: "src/safety.md",
+    bug_classes: "src/bug-classes.md",
     limits: "src/limits.md",
 }

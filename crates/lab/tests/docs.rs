@@ -198,3 +198,16 @@ fn the_book_knows_every_option() {
         assert!(page.contains(&format!("`{}`", workload.name())), "the page of the command lacks {workload}");
     }
 }
+
+/// Goal: no attack is kept without a reason. Method: each program that must not compile is named on the page of bug classes.
+#[test]
+fn each_attack_belongs_to_a_class() {
+    let page = fs::read_to_string(root().join("docs/src/bug-classes.md")).expect("the page");
+    let named: BTreeSet<&str> = code_words(&page).collect();
+    let attacks = files(&root().join("crates/handle/tests/ui"), "rs");
+    assert!(attacks.len() >= 80, "{} attacks", attacks.len());
+    for attack in attacks {
+        let name = attack.file_stem().expect("a name").to_string_lossy();
+        assert!(named.contains(&*name), "the attack {name} is in no class");
+    }
+}
