@@ -57,6 +57,11 @@ impl Background {
         self.meters.iter().map(MarkMeter::stats).collect()
     }
 
+    /// CPU time that the threads spent on marking.
+    pub(crate) fn marking_ns(&self) -> u64 {
+        self.meters.iter().map(MarkMeter::cpu_ns).sum()
+    }
+
     /// Whether anybody works in the background.
     pub(crate) fn has_threads(&self) -> bool {
         self.running.load(Ordering::Relaxed) > 0

@@ -85,7 +85,7 @@ pub use pacing::{GcPercent, MemoryLimit, ParseGcPercentError};
 pub use pauses::PauseSummary;
 pub use roots::RootSlot;
 pub use safepoint::SafepointStats;
-pub use stats::{CellStats, CycleClock, Stats, WorkerStats};
+pub use stats::{CellStats, CpuStats, CycleClock, Stats, WorkerStats};
 pub use trace::{EdgeVisitor, Visitor};
 pub use verify::{VIOLATIONS_MAX, VerifyReport};
 pub use watchdog::{StuckScope, Watchdog};

@@ -89,6 +89,7 @@ struct State {
     at_tick: Spent,
     begun: Nanos,
     assist_at_begin: u64,
+    marking_at_begin: u64,
     scavenged: CpuNanos,
 }
 
@@ -136,6 +137,7 @@ impl Pace {
             at_tick: Spent::default(),
             begun: Nanos::ZERO,
             assist_at_begin: 0,
+            marking_at_begin: 0,
             scavenged: CpuNanos::ZERO,
         };
         let pace = Pace {
@@ -283,6 +285,7 @@ impl Core {
         let most = ScanWork(self.accounts.live());
         state.begun = begun;
         state.assist_at_begin = self.assist_ns.load(Relaxed);
+        state.marking_at_begin = self.background.marking_ns();
         let begin = CycleBegin { now: begun, live, most, memory: self.memory_of_plans(), cause };
         let start = state.pacer.begin(&begin);
         self.pace.ratio.store(start.assist.ratio.to_bits(), Relaxed);
@@ -307,6 +310,7 @@ impl Core {
                 work: Work { heap: ScanWork(done.marked), stacks: ScanWork(0), globals: roots },
                 duration: now - state.begun,
                 assist_cpu: CpuNanos(self.assist_ns.load(Relaxed).saturating_sub(state.assist_at_begin)),
+                background_cpu: CpuNanos(self.background.marking_ns().saturating_sub(state.marking_at_begin)),
                 idle_cpu: CpuNanos::ZERO,
                 gc_cpu: window.gc,
                 mutator_cpu: window.mutator,

@@ -63,6 +63,17 @@ pub struct CellStats {
     pub cells: BinStats,
 }
 
+/// CPU time that a heap took since birth, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct CpuStats {
+    /// The background threads: marking, clearing, sweeping, giving memory back.
+    pub background_ns: u64,
+    /// What of it was marking.
+    pub marking_ns: u64,
+    /// Time that mutators spent on cycles: see [`Stats::assist_ns`].
+    pub assist_ns: u64,
+}
+
 /// What those who mark did since birth.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerStats {
@@ -117,6 +128,15 @@ impl Core {
             collector_cpu_ns: self.background.cpu_ns(),
             assist_ns: self.assist_ns.load(Relaxed),
             last_mark_ns: cycles.last_mark_ns,
+        }
+    }
+
+    /// CPU time that the heap took: a few loads, so that it can be asked as often as one likes.
+    pub fn cpu_stats(&self) -> CpuStats {
+        CpuStats {
+            background_ns: self.background.cpu_ns(),
+            marking_ns: self.background.marking_ns(),
+            assist_ns: self.assist_ns.load(Relaxed),
         }
     }
 

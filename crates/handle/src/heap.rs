@@ -2,9 +2,9 @@
 
 use crate::{builder::HeapBuilder, scope::Scope, stats::HeapStats};
 use mudlark_collector::{
-    self as collector, CellStats, Config, CycleClock, GcPercent, MemoryLimit, SharedCollector, VerifyReport,
-    WorkerStats,
-    pacing::{Gauges, RampBound},
+    self as collector, CellStats, Config, CpuStats, CycleClock, GcPercent, MemoryLimit, SharedCollector,
+    VerifyReport, WorkerStats,
+    pacing::{Gauges, RampBound, Record},
 };
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -183,6 +183,27 @@ impl Heap {
         self.collector.with_pacer(|pacer, memory| pacer.gauges(memory))
     }
 
+    /// The pacer's last decisions, from the oldest to the newest: what [`Heap::explain`] tells as a text, as values. It remembers
+    /// [`RECORDS_MAX`](crate::pacing::RECORDS_MAX) of them.
+    ///
+    /// # Example: how close the last cycle came to its goal
+    ///
+    /// ```
+    /// use mudlark::{Heap, pacing::Decision};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.collect();
+    /// let ends = heap.decisions().into_iter().filter_map(|record| match record.decision {
+    ///     Decision::End(end) => Some((record.cycle, end.peak.as_f64() / end.goal.as_f64())),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(ends.map(|(cycle, _)| cycle).collect::<Vec<_>>(), [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn decisions(&self) -> Vec<Record> {
+        self.collector.with_pacer(|pacer, _| pacer.records().copied().collect())
+    }
+
     /// Why the pacer decided as it did about a cycle (they are counted from 1; the running one is the last), a line for each decision
     /// that it still remembers: inputs, formula, which bound ruled, result.
     pub fn explain(&self, cycle: u64) -> String {
@@ -197,6 +218,23 @@ impl Heap {
     /// The heap's numbers, without stopping anybody.
     pub fn stats(&self) -> HeapStats {
         HeapStats::from(self.collector.stats())
+    }
+
+    /// CPU time that the heap took so far: a few loads, so that it can be asked as often as one likes.
+    ///
+    /// # Example: what collections cost
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().workers(0).build()?;
+    /// heap.collect();
+    /// let cpu = heap.cpu_stats();
+    /// assert!(cpu.assist_ns > 0 && cpu.background_ns == 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cpu_stats(&self) -> CpuStats {
+        self.collector.cpu_stats()
     }
 
     /// What each background thread marked, and what mutators did in allocations.

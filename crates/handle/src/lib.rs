@@ -87,7 +87,7 @@ pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
-    CellStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
+    CellStats, CpuStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
     MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats,
     Zeal,
 };

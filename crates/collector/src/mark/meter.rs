@@ -36,6 +36,10 @@ impl MarkMeter {
         self.cpu_ns.fetch_add(done.cpu_ns, Relaxed);
     }
 
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        self.cpu_ns.load(Relaxed)
+    }
+
     pub(crate) fn stats(&self) -> MarkStats {
         MarkStats {
             objects: self.objects.load(Relaxed),

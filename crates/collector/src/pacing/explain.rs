@@ -122,6 +122,8 @@ pub struct EndRecord {
     pub utilization: f64,
     /// Share of the CPU that assists had.
     pub assists: f64,
+    /// Share of the CPU that background marking really had; zero if nobody measured it.
+    pub background: f64,
 }
 
 /// A decision.

@@ -164,6 +164,9 @@ impl Display for EndRecord {
         } else {
             f.write_str(", no assists")?;
         }
+        if self.background > 0.0 {
+            write!(f, ", background {:.1} %", self.background * 100.0)?;
+        }
         write!(f, "; {} live", self.live)
     }
 }

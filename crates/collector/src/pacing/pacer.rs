@@ -270,7 +270,17 @@ impl Pacer {
         let elapsed = report.now - self.ended;
         let (peak, live, duration) = (report.peak, report.live, report.duration);
         self.now = report.now;
-        self.record(Decision::End(EndRecord { peak, goal, live, work, duration, utilization, assists }));
+        let background = share(report.background_cpu);
+        self.record(Decision::End(EndRecord {
+            peak,
+            goal,
+            live,
+            work,
+            duration,
+            utilization,
+            assists,
+            background,
+        }));
         let measured = Measured {
             live,
             allocated: report.allocated,

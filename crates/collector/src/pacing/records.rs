@@ -108,9 +108,12 @@ pub struct CycleReport {
     pub duration: Nanos,
     /// CPU time of assists.
     pub assist_cpu: CpuNanos,
+    /// CPU time of background marking, without workers that only used idle cores. For the record: the rules go by the quarter
+    /// that is planned.
+    pub background_cpu: CpuNanos,
     /// CPU time of workers that only used idle cores.
     pub idle_cpu: CpuNanos,
-    /// CPU time of all marking, the two above included.
+    /// CPU time of all marking, the three above included.
     pub gc_cpu: CpuNanos,
     /// CPU time of mutators since the report before, without assists.
     pub mutator_cpu: CpuNanos,

@@ -179,6 +179,7 @@ impl Simulation {
             work: running.work(),
             duration: Nanos::from_f64(duration),
             assist_cpu: CpuNanos::from_f64(assist),
+            background_cpu: CpuNanos::from_f64(background),
             idle_cpu: CpuNanos::from_f64(idle),
             gc_cpu: CpuNanos::from_f64(assist + idle + background),
             mutator_cpu: CpuNanos::from_f64(self.since.mutator),
