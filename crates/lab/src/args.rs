@@ -7,6 +7,7 @@ use mudlark::GcPercent;
 use mudlark_sim::policy::PolicySpec;
 
 use crate::error::LabError;
+use crate::replay::ReplayArgs;
 use crate::scale::Scale;
 use crate::sim::{ExplainArgs, SimArgs};
 use crate::size::ByteSize;
@@ -35,6 +36,8 @@ pub enum Command {
     Sim(SimArgs),
     /// Explain one cycle of a simulation: inputs, formulas, and which bound ruled
     Explain(ExplainArgs),
+    /// Run a pacing scenario on the real heap and in virtual time, and tell how far apart they are
+    Replay(ReplayArgs),
 }
 
 /// The options of `run`, each valid by itself; [`RunArgs::into_request`] checks them together.

@@ -99,6 +99,9 @@ pub enum LabError {
     /// A simulation was asked for that cannot be.
     #[error(transparent)]
     Sim(#[from] crate::sim::SimError),
+    /// A replay that cannot be, or that showed what must not be.
+    #[error(transparent)]
+    Replay(#[from] crate::replay::ReplayError),
     /// The answer could not be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
@@ -114,6 +117,7 @@ impl LabError {
     /// 1 for a run that failed.
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Replay(error) if error.is_usage() => 2,
             Self::OneThreadOnly { .. } | Self::NotForMalloc { .. } | Self::NoCollections { .. } => 2,
             Self::TwoPercents { .. } => 2,
             Self::Heap { max_heap: Some(_), .. } | Self::Sim(_) => 2,

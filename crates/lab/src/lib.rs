@@ -20,6 +20,8 @@ mod json;
 pub mod latency;
 pub mod measure;
 pub mod progress;
+#[forbid(unsafe_code)]
+pub mod replay;
 pub mod report;
 pub mod rng;
 pub mod scale;
@@ -61,6 +63,7 @@ pub fn run(cli: Cli) -> Result<(), LabError> {
         }
         Command::Sim(args) => sim::sim(&args, &mut out),
         Command::Explain(args) => sim::explain(&args, &mut out),
+        Command::Replay(args) => replay::replay(&args, &mut out),
         Command::Torture(args) => {
             let as_json = args.json;
             let request = args.into_request();

@@ -6,6 +6,8 @@ use crate::{
 };
 use mudlark_collector::pacing::{Bytes, GcPercent, Knobs, MemoryLimit, RampBound};
 
+mod two_cores;
+
 /// A MB and a GiB, in bytes.
 const MB: f64 = 1e6;
 const GIB: f64 = (1_u64 << 30) as f64;
@@ -13,7 +15,7 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// Makes one scenario with a seed.
 type Make = fn(u64) -> Scenario;
 
-/// Name, line, maker.
+/// Name, line, maker; those for two cores are [`two_cores::ALL`].
 const ALL: [(&str, &str, Make); 27] = [
     ("steady", "20 MB live, 33 MB/s on each of 8 cores", |_| base()),
     ("big-stacks", "steady, with 128 MB of stacks", big_stacks),
@@ -44,14 +46,18 @@ const ALL: [(&str, &str, Make); 27] = [
     ("late-end", "everybody knows of the end of marking 3 ms late", late_end),
 ];
 
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, Make)> {
+    ALL.iter().chain(&two_cores::ALL)
+}
+
 /// The names and what they are about.
 pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ALL.iter().map(|&(name, summary, _)| (name, summary))
+    all().map(|&(name, summary, _)| (name, summary))
 }
 
 /// The scenario of a name. The seed changes those that are random.
 pub fn named(name: &str, seed: u64) -> Option<Scenario> {
-    let &(name, summary, make) = ALL.iter().find(|(known, ..)| *known == name)?;
+    let &(name, summary, make) = all().find(|(known, ..)| *known == name)?;
     Some(Scenario { name, summary, ..make(seed) })
 }
 
