@@ -14,7 +14,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub check: bool,
 
-    /// How long; by default as the scenario wants, but ten seconds at most
+    /// How long; by default as the scenario wants, but twelve seconds at most
     #[arg(long, value_name = "S", value_parser = parse_seconds, conflicts_with = "check")]
     pub seconds: Option<f64>,
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mudlark::pacing::{BeginRecord, Bytes, Cause, Decision, EndRecord, GcPercent, Record};
+use mudlark::pacing::{BeginRecord, Bytes, Cause, Decision, EndRecord, GcPercent, Nanos, Record};
 
 /// A cycle that is complete.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -45,6 +45,8 @@ impl Cycle {
 pub(super) struct Logbook {
     begins: BTreeMap<u64, BeginRecord>,
     ends: BTreeMap<u64, EndRecord>,
+    /// What happened besides, by time.
+    events: BTreeMap<(Nanos, u64), String>,
 }
 
 impl Logbook {
@@ -54,6 +56,9 @@ impl Logbook {
             match record.decision {
                 Decision::Begin(begin) => _ = self.begins.insert(record.cycle, begin),
                 Decision::End(end) => _ = self.ends.insert(record.cycle, end),
+                Decision::Limiter(_) | Decision::Idle(_) | Decision::RampUp(_) => {
+                    self.events.entry((record.at, record.cycle)).or_insert_with(|| record.to_string());
+                }
                 _ => {}
             }
         }
@@ -63,5 +68,10 @@ impl Logbook {
     pub(super) fn cycles(&self) -> Vec<Cycle> {
         let both = |(&number, &end)| self.begins.get(&number).map(|&begin| Cycle { number, begin, end });
         self.ends.iter().filter_map(both).collect()
+    }
+
+    /// What the limiter, the idle automaton and a ramp-up did: when, in seconds since the heap was made, and what.
+    pub(super) fn events(self) -> Vec<(f64, String)> {
+        self.events.into_iter().map(|((at, _), text)| (at.as_f64() / 1e9, text)).collect()
     }
 }

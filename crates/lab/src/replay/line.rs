@@ -2,7 +2,7 @@
 
 use mudlark::pacing::Bytes;
 
-use super::{Replay, check::Verdict, compare::Unit, cycle::Cycle};
+use super::{Replay, check::Verdict, compare::Unit, cycle::Cycle, sample::Sample};
 use crate::json::Object;
 
 /// A replay, with its verdicts if it was judged.
@@ -16,6 +16,9 @@ pub(super) fn json(replay: &Replay, verdicts: Option<&[Verdict]>) -> String {
         json.number(&format!("{}_{unit}", line.key), line.error(), 3)
     });
     let cycles: Vec<String> = real.cycles.iter().map(|cycle| of_cycle(cycle).finish()).collect();
+    let samples: Vec<String> = real.samples.iter().map(|sample| of_sample(sample).finish()).collect();
+    let event = |(at, what): &(f64, String)| Object::new().number("at", *at, 6).text("what", what).finish();
+    let events: Vec<String> = real.events.iter().map(event).collect();
     let json = Object::new()
         .text("scenario", trace.scenario.name)
         .number("seconds", real.seconds, 3)
@@ -29,6 +32,8 @@ pub(super) fn json(replay: &Replay, verdicts: Option<&[Verdict]>) -> String {
         .number("resident_peak_bytes", real.samples.resident_max(), 0)
         .integer("allocated_bytes", real.allocated)
         .integer("missed_bytes", real.missed)
+        .raw("events", &format!("[{}]", events.join(",")))
+        .raw("samples", &format!("[{}]", samples.join(",")))
         .raw("cycles", &format!("[{}]", cycles.join(",")));
     let json = match verdicts {
         None => json,
@@ -54,6 +59,15 @@ fn of_cycle(cycle: &Cycle) -> Object {
         .number("seconds", cycle.seconds(), 6)
         .number("background_percent", end.background * 100.0, 2)
         .number("assist_percent", end.assists * 100.0, 2)
+}
+
+fn of_sample(sample: &Sample) -> Object {
+    Object::new()
+        .number("at", sample.clock, 3)
+        .number("mutator_cpu_s", sample.mutator, 3)
+        .number("resident_bytes", sample.resident, 0)
+        .number("held_bytes", sample.committed, 0)
+        .number("live_now_bytes", sample.live_now, 0)
 }
 
 fn of_verdict(verdict: &Verdict) -> Object {

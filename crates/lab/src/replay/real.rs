@@ -31,6 +31,8 @@ pub(super) struct RealRun {
     /// All that were complete: the pacer may have forgotten some.
     pub(super) cycle_count: u64,
     pub(super) samples: Samples,
+    /// What the pacer decided besides, and when.
+    pub(super) events: Vec<(f64, String)>,
     pub(super) cpu: CpuStats,
     /// What background threads marked.
     pub(super) background: MarkStats,
@@ -87,6 +89,7 @@ pub(super) fn run(trace: &Trace) -> Result<RealRun, ReplayError> {
     let stats = heap.stats();
     Ok(RealRun {
         cycles: logbook.cycles(),
+        events: logbook.events(),
         cycle_count: stats.cycles,
         seconds: samples.last().clock,
         samples,

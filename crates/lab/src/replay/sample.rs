@@ -30,6 +30,11 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// All of them, in the order of time.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
+    }
+
     pub(super) fn last(&self) -> Sample {
         self.0.last().copied().unwrap_or_default()
     }

@@ -7,7 +7,7 @@ use mudlark_sim::{scenario::Scenario, scenarios, stream::Stream};
 use super::error::ReplayError;
 
 /// Without a word from the user, no replay takes longer.
-const SECONDS_MAX: f64 = 10.0;
+const SECONDS_MAX: f64 = 12.0;
 /// Changes of a stream that are looked at to find its largest value.
 const CHANGES_MAX: usize = 1_000_000;
 
