@@ -68,6 +68,12 @@ book:
 sweep rounds="3":
     benches/sweep {{ rounds }}
 
+# Pacing on the real heap against the simulator, on two cores that have nothing else to do: a minute
+replay *args="--check":
+    @command -v taskset >/dev/null || { echo "taskset is missing: install util-linux, or run on a machine with two cores"; exit 1; }
+    cargo build --release
+    taskset -c 0,1 target/release/mudlark replay {{ args }}
+
 # A workload on mudlark and on malloc in turn: just compare trees
 compare workload *args:
     benches/compare {{ workload }} {{ args }}

@@ -6,8 +6,8 @@
 use mudlark::{
     ExternalBytes, GcPercent, Heap, HeapBuilder, HeapStats, MemoryLimit, Mutator, Root, Scope, Trace,
     pacing::{
-        Bytes, FixedHeap, Formula, GoalAnswer, GoalInputs, GoalPolicy, Nanos, NoGc, Parts, PressureChange,
-        PressureLevel, RampBound, Reducer, SquareRoot, Target, TargetShare,
+        Bytes, Decision, FixedHeap, Formula, GoalAnswer, GoalInputs, GoalPolicy, Nanos, NoGc, Parts,
+        PressureChange, PressureLevel, RampBound, Reducer, SquareRoot, Target, TargetShare,
     },
 };
 use std::{
@@ -379,6 +379,27 @@ fn pressure_is_told() {
     assert!(told[..rising].iter().all(|change| change.to > change.from), "{told:?}");
     assert!(told.len() > rising && told[rising..].iter().all(|change| change.to < change.from), "{told:?}");
     assert!(told.windows(2).all(|pair| pair[0].to == pair[1].from), "{told:?}");
+}
+
+/// Goal: the CPU time of a cycle is in its record and in the heap's own account. Method: a list that background threads mark.
+#[test]
+fn records_tell_who_marked() {
+    for workers in [1, 0] {
+        let heap = builder(workers).build().unwrap();
+        let mut mutator = heap.attach();
+        let kept: Vec<Root<u64>> = mutator.enter(|cx| (0..10_000).map(|n| cx.root(cx.alloc(n))).collect());
+        mutator.collect();
+        let cpu = heap.cpu_stats();
+        let end = heap.decisions().into_iter().find_map(|record| match record.decision {
+            Decision::End(end) if record.cycle == 1 => Some(end),
+            _ => None,
+        });
+        let end = end.expect("the cycle is over");
+        assert!(cpu.marking_ns <= cpu.background_ns);
+        assert_eq!((cpu.marking_ns > 0, end.background > 0.0), (workers > 0, workers > 0), "{cpu:?} {end:?}");
+        assert!(workers > 0 || cpu.assist_ns > 0);
+        drop(kept);
+    }
 }
 
 /// Goal: a cycle can be explained by what ruled it. Method: a heap for each rule.

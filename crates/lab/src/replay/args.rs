@@ -18,6 +18,11 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "S", value_parser = parse_seconds, conflicts_with = "check")]
     pub seconds: Option<f64>,
 
+    /// One of so many new chains of objects replaces a random one of those that live, so that these are spread over the heap; 0 for
+    /// none
+    #[arg(long, value_name = "N", default_value = "8", conflicts_with = "check")]
+    pub churn: u64,
+
     /// Where the random numbers of the scenario come from
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,

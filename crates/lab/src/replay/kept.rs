@@ -7,8 +7,8 @@
 //!                                        pointer-free bytes, as many as the scannable share wants
 //! ```
 //!
-//! A chain that is made joins the table while the live set is below its target; else it replaces a random one now and
-//! then, so that what lives is spread among what dies, and is garbage otherwise. A page goes in one piece, so a live set can be
+//! A chain that is made joins the table while the live set is below its target; else one of so many (the *churn*) replaces a random
+//! one, so that what lives is spread among what dies, and the others are garbage. A page goes in one piece, so a live set can be
 //! dropped at once.
 
 use mudlark::{Gc, GcCell, Mutator, Root, Scope, Trace};
@@ -19,8 +19,6 @@ use crate::rng::Rng;
 const PAGE_SLOTS: usize = 512;
 /// About the size of a chain.
 const CHAIN_BYTES: usize = 1024;
-/// One of so many chains replaces one that is kept.
-const CHURN: u64 = 8;
 /// Pointer-free bytes of a link, at most.
 const LEAF_BYTES_MAX: usize = 6 << 10;
 
@@ -92,12 +90,14 @@ pub(super) struct Kept {
     pages: usize,
     chains: usize,
     bytes: usize,
+    /// One of so many chains replaces one that is kept; none with 0.
+    churn: u64,
     rng: Rng,
 }
 
 impl Kept {
     /// An empty one that can grow to `bytes_max`.
-    pub(super) fn new(mutator: &mut Mutator, bytes_max: f64, seed: u64) -> Result<Kept, Full> {
+    pub(super) fn new(mutator: &mut Mutator, bytes_max: f64, churn: u64, seed: u64) -> Result<Kept, Full> {
         // Pages are counted by the smallest chains there are.
         let pages = (bytes_max / (PAGE_SLOTS * CHAIN_BYTES / 2) as f64) as usize + 2;
         let table = mutator.enter(|cx| {
@@ -105,7 +105,7 @@ impl Kept {
                 cx.try_alloc_slice_with(pages, |_| GcCell::new(None)).map_err(|_| Full)?;
             Ok::<_, Full>(cx.root(table))
         })?;
-        Ok(Kept { table, pages, chains: 0, bytes: 0, rng: Rng::seeded(seed) })
+        Ok(Kept { table, pages, chains: 0, bytes: 0, churn, rng: Rng::seeded(seed) })
     }
 
     /// Bytes that are kept.
@@ -129,7 +129,7 @@ impl Kept {
             if ((self.bytes + recipe.bytes()) as f64) <= target && self.chains < self.pages * PAGE_SLOTS {
                 self.append(cx, &table, chain)?;
                 self.bytes += recipe.bytes();
-            } else if self.chains > 0 && self.rng.next_u64().is_multiple_of(CHURN) {
+            } else if self.chains > 0 && self.churn > 0 && self.rng.next_u64().is_multiple_of(self.churn) {
                 let place = self.rng.below(self.chains);
                 if let Some(page) = table[place / PAGE_SLOTS].get() {
                     page[place % PAGE_SLOTS].set(cx, Some(chain));
@@ -212,9 +212,9 @@ mod tests {
     fn what_is_kept_follows_its_target() {
         let heap = Heap::builder().workers(0).build().unwrap();
         let mut mutator = heap.attach();
-        for scannable in [1.0, 0.2] {
+        for (scannable, churn) in [(1.0, 8), (0.2, 0)] {
             let recipe = Recipe::new(scannable);
-            let mut kept = Kept::new(&mut mutator, 1e6, 1).unwrap();
+            let mut kept = Kept::new(&mut mutator, 1e6, churn, 1).unwrap();
             for (target, made) in [(1e6, 2_000_000), (3e5, 400_000), (7e5, 1_000_000), (0.0, 100_000)] {
                 mutator.enter(|cx| kept.shrink(cx, target));
                 assert!(kept.bytes() as f64 <= target);

@@ -24,6 +24,7 @@ pub(super) fn json(replay: &Replay, verdicts: Option<&[Verdict]>) -> String {
         .number("seconds", real.seconds, 3)
         .integer("cores", trace.scenario.knobs.cores.into())
         .integer("threads", trace.threads as u64)
+        .integer("churn", trace.churn)
         .number("mark_bytes_per_s", twin.mark_rate, 0)
         .object("real", side(|line| line.real))
         .object("simulated", side(|line| line.simulated))

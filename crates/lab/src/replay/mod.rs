@@ -64,7 +64,7 @@ pub fn replay(args: &ReplayArgs, out: &mut impl Write) -> Result<(), LabError> {
         return check(args, out);
     }
     let name = args.scenario.as_deref().unwrap_or_default();
-    let replay = run(Trace::new(name, args.seed, args.seconds)?)?;
+    let replay = run(Trace::new(name, args.seed, args.seconds)?.with_churn(args.churn))?;
     print(&replay, None, args.json, out)
 }
 
@@ -82,7 +82,8 @@ fn check(args: &ReplayArgs, out: &mut impl Write) -> Result<(), LabError> {
     }
     let (mut failed, mut checked) = (0, 0);
     for name in names {
-        let replay = run(Trace::new(name, args.seed, None)?)?;
+        let trace = Trace::new(name, args.seed, None)?;
+        let replay = run(check::prepare(trace))?;
         let verdicts = check::verdicts(&replay.trace, &replay.real, &replay.comparison);
         failed += verdicts.iter().filter(|verdict| !verdict.holds).count();
         checked += verdicts.len();

@@ -93,7 +93,7 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>, index: usize) -> Result<Worker<'a>, Full> {
         let mut mutator = shared.heap.attach();
         let share = shared.trace.live_max / shared.trace.threads as f64;
-        let kept = Kept::new(&mut mutator, share, index as u64)?;
+        let kept = Kept::new(&mut mutator, share, shared.trace.churn, index as u64)?;
         let scannable = shared.trace.scenario.program.scannable.at(0.0);
         let big_due = shared.trace.scenario.program.big_objects.map_or(f64::INFINITY, |big| big.every);
         Ok(Worker {

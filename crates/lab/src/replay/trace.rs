@@ -8,6 +8,8 @@ use super::error::ReplayError;
 
 /// Without a word from the user, no replay takes longer.
 const SECONDS_MAX: f64 = 12.0;
+/// Without a word from the user, one of so many new objects replaces one that is kept.
+const CHURN: u64 = 8;
 /// Changes of a stream that are looked at to find its largest value.
 const CHANGES_MAX: usize = 1_000_000;
 
@@ -21,6 +23,8 @@ pub(super) struct Trace {
     pub(super) threads: usize,
     /// The most that it wants to have alive.
     pub(super) live_max: f64,
+    /// One of so many new objects replaces one that is kept; none with 0.
+    pub(super) churn: u64,
 }
 
 /// The cores of this machine, as the heap counts them.
@@ -47,7 +51,12 @@ impl Trace {
         let threads =
             largest(&scenario.program.threads, seconds).min(f64::from(cores)).ceil().max(1.0) as usize;
         let live_max = largest(&scenario.program.live, horizon);
-        Ok(Trace { scenario, seconds, threads, live_max })
+        Ok(Trace { scenario, seconds, threads, live_max, churn: CHURN })
+    }
+
+    /// The same with another churn.
+    pub(super) fn with_churn(self, churn: u64) -> Trace {
+        Trace { churn, ..self }
     }
 
     /// Cores that the program wants and can have at a time of the clock.

@@ -52,6 +52,23 @@ fn a_discount_moves_the_goal_and_not_the_floor() {
     assert_eq!(pacer.plan(&MEMORY).goal, Bytes::mib(200));
 }
 
+/// Goal: what background marking had is in the record, and rules nothing. Method: the same cycle, measured and not.
+#[test]
+fn a_record_tells_what_background_marking_had() {
+    let cycle = |background_cpu| {
+        let mut pacer = Pacer::new(Knobs { cores: 2, ..Knobs::default() });
+        pacer.begin(&begin_at(Bytes::mib(10)));
+        let duration = Nanos::millis(100);
+        let plan = pacer.end(&CycleReport { duration, background_cpu, ..report(Bytes::mib(10)) });
+        (plan, pacer.explain(1))
+    };
+    let (measured, text) = cycle(CpuNanos(46_000_000));
+    assert!(text.contains(", no assists, background 23.0 %; "), "{text}");
+    let (unmeasured, text) = cycle(CpuNanos::ZERO);
+    assert!(!text.contains("background"), "{text}");
+    assert_eq!(measured, unmeasured);
+}
+
 /// Goal: knobs act at once, also on a running cycle, and limits win. Method: the goal after each change.
 #[test]
 fn knobs_act_on_a_running_cycle() {
