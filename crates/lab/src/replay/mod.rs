@@ -80,7 +80,7 @@ fn check(args: &ReplayArgs, out: &mut impl Write) -> Result<(), LabError> {
     if cores != CHECKED_CORES {
         return Err(ReplayError::Cores { cores }.into());
     }
-    let (mut failed, mut checked) = (0, 0);
+    let (mut failed, mut checked, mut list) = (0, 0, Vec::new());
     for name in names {
         let trace = Trace::new(name, args.seed, None)?;
         let replay = run(check::prepare(trace))?;
@@ -89,6 +89,10 @@ fn check(args: &ReplayArgs, out: &mut impl Write) -> Result<(), LabError> {
         checked += verdicts.len();
         print(&replay, Some(&verdicts), args.json, out)?;
         out.flush()?;
+        list.push((replay.trace.scenario.name, replay.comparison));
+    }
+    if !args.json {
+        text::overview(&list, out)?;
     }
     if failed > 0 { Err(ReplayError::Failed { failed, checked }.into()) } else { Ok(()) }
 }

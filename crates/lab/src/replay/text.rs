@@ -5,7 +5,7 @@ use std::io::{Result, Write};
 use super::{
     Replay,
     check::Verdict,
-    compare::{Line, Unit},
+    compare::{Comparison, Line, Unit},
 };
 
 /// One replay: the machine, both sides, the error.
@@ -74,11 +74,7 @@ fn row(line: &Line) -> String {
         Unit::Megabytes => ", MB",
         Unit::Percent => ", %",
     };
-    let error = match (line.unit, line.error()) {
-        (_, error) if error.is_nan() => "-".to_owned(),
-        (Unit::Percent, error) => format!("{error:+.2} points"),
-        (_, error) => format!("{error:+.1} %"),
-    };
+    let error = error(line);
     let Line { name, real, simulated, .. } = line;
     let what = format!("{name}{unit}");
     format!("{what:34} {real:>10.digits$} {simulated:>10.digits$} {error:>13}")
@@ -90,4 +86,37 @@ pub(super) fn verdicts(verdicts: &[Verdict], out: &mut impl Write) -> Result<()>
         writeln!(out, "{} {promise}: {found}", if *holds { "ok    " } else { "FAILED" })?;
     }
     Ok(())
+}
+
+/// A row for each scenario: real and simulated numbers, and the errors.
+pub(super) fn overview(list: &[(&'static str, Comparison)], out: &mut impl Write) -> Result<()> {
+    let columns = [
+        ("cycles", "cycles", 0),
+        ("goal_ratio_mean", "peak/goal", 3),
+        ("heap_peak_mb", "heap at most, MB", 0),
+        ("mark_cpu_s", "marking, CPU s", 2),
+        ("mutator_percent_min_2s", "least of 2 s, %", 1),
+    ];
+    let heads = columns.map(|(_, head, _)| format!("{head} | error"));
+    writeln!(out, "| real / simulated | {} |", heads.join(" | "))?;
+    writeln!(out, "|---|{}", "---|---|".repeat(columns.len()))?;
+    for (name, comparison) in list {
+        let cells = columns.map(|(key, _, digits)| {
+            comparison.line(key).map_or_else(String::new, |line| {
+                let Line { real, simulated, .. } = line;
+                format!("{real:.digits$} / {simulated:.digits$} | {}", error(line))
+            })
+        });
+        writeln!(out, "| `{name}` | {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+/// How far apart both sides are.
+fn error(line: &Line) -> String {
+    match (line.unit, line.error()) {
+        (_, error) if error.is_nan() => "-".to_owned(),
+        (Unit::Percent, error) => format!("{error:+.2} points"),
+        (_, error) => format!("{error:+.1} %"),
+    }
 }
