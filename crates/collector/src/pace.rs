@@ -407,19 +407,26 @@ impl Core {
         let now = self.pace.now();
         let stats = self.arena.stats();
         let allocated = self.accounts.allocated();
-        let look = Look {
-            now,
-            allocated: Bytes(allocated),
-            since_end: Bytes(allocated.saturating_sub(self.driver.allocated_at_end())),
-            held: Bytes(stats.committed_bytes as u64),
-            is_running: !self.driver.is(Phase::Idle),
+        let tables = stats.side_table_bytes as u64;
+        let answer = {
+            let mut state = self.pacer();
+            let since_end = allocated.saturating_sub(self.driver.allocated_at_end());
+            // What was born while the last cycle ran was kept whole, but not believed to live.
+            let believed = state.pacer.live() - Bytes(self.pace.external_at_end.load(Relaxed));
+            let doubtful = Bytes(self.accounts.live()) - believed;
+            state.pacer.idle(&Look {
+                now,
+                allocated: Bytes(allocated),
+                since_end: Bytes(since_end).max(doubtful),
+                held: Bytes(stats.committed_bytes as u64 + tables),
+                is_running: !self.driver.is(Phase::Idle),
+            })
         };
-        let answer = self.pacer().pacer.idle(&look);
         match answer.action {
             IdleAction::None => {}
             IdleAction::Collect(cause) => self.driver.request_because(cause),
             IdleAction::Return { keep } => {
-                let free = keep.0.saturating_sub(stats.in_use_bytes as u64);
+                let free = keep.0.saturating_sub(stats.in_use_bytes as u64 + tables);
                 self.arena.release_free(free as usize, false);
             }
         }

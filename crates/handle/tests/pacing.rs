@@ -387,7 +387,8 @@ fn records_tell_who_marked() {
     for workers in [1, 0] {
         let heap = builder(workers).build().unwrap();
         let mut mutator = heap.attach();
-        let kept: Vec<Root<u64>> = mutator.enter(|cx| (0..10_000).map(|n| cx.root(cx.alloc(n))).collect());
+        let kept: Vec<Root<u64>> =
+            mutator.enter(|cx| (0..10_000_u64).map(|n| cx.root(cx.alloc(n))).collect());
         mutator.collect();
         let cpu = heap.cpu_stats();
         let end = heap.decisions().into_iter().find_map(|record| match record.decision {
@@ -604,6 +605,24 @@ fn rates_trade_time_for_memory_without_background() {
 }
 
 // ---- silence
+
+/// Goal: a silent program holds little more than what lives, its tables included, whatever its peak was, and although most of what was
+/// born during its last cycle is garbage that no allocation followed. Method: a peak of many times what is kept, ended by a cycle.
+#[test]
+fn silence_counts_tables_and_what_the_last_cycle_kept() {
+    let idle = Reducer::new(Nanos::millis(400));
+    let heap = builder(1).gc_percent(800).pacing(parts().with_idle(idle)).build().expect("a heap");
+    let mut mutator = heap.attach();
+    let kept = keep(&mut mutator, 32 * MIB);
+    let cycles = heap.stats().cycles;
+    while heap.stats().cycles == cycles {
+        churn(&mut mutator, MIB, |_| ());
+    }
+    let held = |stats: &HeapStats| stats.committed_bytes + stats.side_table_bytes;
+    assert!(held(&heap.stats()) > 160 * MIB, "{:?}", heap.stats());
+    wait_until(&heap, "a small heap", |stats| held(stats) * 4 <= stats.live_bytes * 5);
+    check(&mut mutator, &kept);
+}
 
 /// Goal: a program that falls silent does not keep its peak. Method: a burst, and a look now and then.
 #[test]

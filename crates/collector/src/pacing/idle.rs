@@ -45,11 +45,11 @@ pub struct IdleInputs {
     pub now: Nanos,
     /// Bytes allocated since the heap was made.
     pub allocated: Bytes,
-    /// Bytes allocated since the last cycle was complete.
+    /// Bytes that may be garbage: see [`Look`](super::Look).
     pub since_end: Bytes,
     /// What the last cycle left alive, without external bytes.
     pub live: Bytes,
-    /// Memory that blocks take, free ones that were not given back included.
+    /// Memory that blocks and their tables take, free blocks that were not given back included.
     pub held: Bytes,
     /// Complete cycles.
     pub cycles: u64,
@@ -146,7 +146,7 @@ impl Reducer {
         Some((bytes <= QUIET_RATE.scaled(elapsed.0, Nanos::seconds(1).0), before))
     }
 
-    /// What a quiet heap may keep: live and a fifth; tables come on top.
+    /// What a quiet heap may keep, tables included: live and a fifth.
     fn keep(live: Bytes) -> Bytes {
         live + Bytes(live.0 / 5).max(ROOM_MIN)
     }

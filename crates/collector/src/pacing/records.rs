@@ -130,9 +130,10 @@ pub struct Look {
     pub now: Nanos,
     /// Bytes allocated since the heap was made.
     pub allocated: Bytes,
-    /// Bytes allocated since the last cycle was complete.
+    /// Bytes that may be garbage: what was allocated since the last cycle was complete, or what that cycle kept and does not count as
+    /// live, with all since, if that is more.
     pub since_end: Bytes,
-    /// Memory that blocks take, free ones that were not given back included.
+    /// Memory that blocks and their tables take, free blocks that were not given back included.
     pub held: Bytes,
     /// Whether a cycle is running.
     pub is_running: bool,

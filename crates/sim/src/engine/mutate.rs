@@ -68,11 +68,14 @@ impl Simulation {
     }
 
     fn ask_idle(&mut self) -> Option<Cause> {
+        let tables = 1.0 + self.scenario.machine.tables;
+        let doubtful =
+            Bytes::from_f64(self.state.heap) - (self.pacer.live() - self.pacer.external().held_at_end());
         let answer = self.pacer.idle(&Look {
             now: self.now(),
             allocated: Bytes::from_f64(self.state.allocated),
-            since_end: Bytes::from_f64(self.since.allocated),
-            held: Bytes::from_f64(self.state.blocks),
+            since_end: Bytes::from_f64(self.since.allocated).max(doubtful),
+            held: Bytes::from_f64(self.state.blocks * tables),
             is_running: false,
         });
         self.state.idle_again = answer.again.as_f64();
@@ -80,7 +83,7 @@ impl Simulation {
             IdleAction::None => None,
             IdleAction::Collect(cause) => Some(cause),
             IdleAction::Return { keep } => {
-                self.release(self.state.blocks - keep.as_f64());
+                self.release(self.state.blocks - keep.as_f64() / tables);
                 None
             }
         }
