@@ -87,9 +87,9 @@ pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
-    CellStats, CpuStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull, MarkStats,
-    MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport, WorkerStats,
-    Zeal,
+    CellStats, CpuStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull,
+    MarkStats, MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport,
+    WorkerStats, Zeal,
 };
 pub use mudlark_derive::Trace;
 pub use mutex::{GcMutex, GcMutexGuard};

@@ -36,6 +36,7 @@ fn reports() -> impl Strategy<Value = CycleReport> {
         work,
         duration: Nanos(times.1),
         assist_cpu: CpuNanos(times.2),
+        background_cpu: CpuNanos(times.4),
         idle_cpu: CpuNanos(times.3),
         gc_cpu: CpuNanos(times.4),
         mutator_cpu: CpuNanos(times.5),
