@@ -137,6 +137,9 @@ fn keys(state: &State) -> [u64; OBJECTS] {
         note(object, 29);
     }
     note(state.thread, 18);
+    for mutator in &state.mutators {
+        note(mutator.stack, 30);
+    }
     for marker in state.markers {
         if let Marker::Value(object) | Marker::Locked(object) = marker {
             note(object, 19);
@@ -158,7 +161,7 @@ fn keys(state: &State) -> [u64; OBJECTS] {
     let alone = keys;
     for (object, word) in state.field.into_iter().enumerate() {
         let target = if word == NONE { 0 } else { alone[word as usize - 1] };
-        keys[object] = alone[object] << 30 | target;
+        keys[object] = alone[object] << 32 | target;
     }
     keys
 }
@@ -196,6 +199,7 @@ fn rename(state: &State, permutation: usize) -> State {
         mutator.held = set(mutator.held);
         mutator.buffer = set(mutator.buffer);
         mutator.window = set(mutator.window);
+        mutator.stack = name(mutator.stack);
         mutator.op = match mutator.op {
             Op::None => Op::None,
             Op::Shade(object) => Op::Shade(name(object)),

@@ -1,4 +1,4 @@
-//! Steps of a mutator: loads, stores, allocation, roots, the weak box, safepoints.
+//! Steps of a mutator: loads, stores, allocation, roots, its stack, the weak box, safepoints.
 //!
 //! What a mutator holds is a set that only grows within a scope (up to the scene's bound): letting go of a pointer
 //! early enables nothing, for every step that is possible with less in hand is possible with more.
@@ -76,6 +76,9 @@ impl Model {
                 }
                 self.store(state, me, holder, next);
             }
+        }
+        if self.scene.stacks.get(me).is_some_and(|&has| has) {
+            self.stack_steps(state, me, next);
         }
         if self.scene.allocates {
             self.allocate(state, me, next);
@@ -183,6 +186,31 @@ impl Model {
                 after.mutators[me].op = Op::Shade(old);
             }
             next.push(Step::Mutator(me, Act::SetsRoot(slot, old, new)), after);
+        }
+    }
+
+    /// The stack is the mutator's alone: no barrier, in any stage.
+    fn stack_steps(&self, state: &State, me: usize, next: &mut Next) {
+        let Mutator { held, stack, .. } = state.mutators[me];
+        if stack != NONE && !held.has(stack) {
+            next.note(Witness::StackLoaded);
+            self.hold(state, me, stack, Act::LoadsStack(stack), next);
+        }
+        for new in values(held).filter(|&new| new != stack) {
+            let mut after = *state;
+            after.mutators[me].stack = new;
+            next.push(Step::Mutator(me, Act::SetsStack(stack, new)), after);
+        }
+    }
+
+    /// Whether a mutator that takes the handshake shades what is on its stack.
+    fn scans_stack(&self, phase: Phase) -> bool {
+        match self.variant {
+            Variant::StackAtArm => phase == Phase::Arm,
+            Variant::StackAtClose => phase == Phase::Close,
+            Variant::StackAtHandOver => phase == Phase::HandOver,
+            Variant::StackTwice => matches!(phase, Phase::Flush | Phase::Close),
+            _ => phase == Phase::Flush,
         }
     }
 
@@ -310,6 +338,7 @@ impl Model {
             after.mutators[me].buffer = Set::EMPTY;
             next.push(Step::Mutator(me, Act::Spills), after);
         }
+        let stack = state.mutators[me].stack;
         let mut after = *state;
         after.mutators[me].held = Set::EMPTY;
         if !state.is_pending(me) {
@@ -319,6 +348,11 @@ impl Model {
             return;
         }
         after.pending &= !(1 << me);
+        if stack != NONE && self.scans_stack(state.phase) && after.filling.add(stack) {
+            next.note(Witness::StackShaded);
+            after.mutators[me].buffer.add(stack);
+        }
+        let buffer = after.mutators[me].buffer;
         let hands_over = match state.phase {
             Phase::Close => {
                 if self.variant != Variant::NoWindowScan {

@@ -3,7 +3,7 @@
 use crate::state::{MUTATORS, Marker, Mutator, OBJECTS, Op, Pair, Phase, Set, State};
 
 impl State {
-    /// The state in 117 bits; no two states have the same.
+    /// The state in 123 bits; no two states have the same.
     pub fn pack(&self) -> u128 {
         let mut bits = Packer(0);
         bits.put(self.phase as u8, 4);
@@ -34,6 +34,7 @@ impl State {
             for set in [mutator.held, mutator.buffer, mutator.window] {
                 bits.put(set.0, 3);
             }
+            bits.put(mutator.stack, 2);
             for (number, width) in mutator.op.numbers().into_iter().zip([3, 2, 2, 2]) {
                 bits.put(number, width);
             }
@@ -49,6 +50,7 @@ impl State {
         for mutator in mutators.iter_mut().rev() {
             let [old, new, object, kind] = [2, 2, 2, 3].map(|width| bits.take(width));
             mutator.op = Op::from_numbers([kind, object, new, old]);
+            mutator.stack = bits.take(2);
             mutator.window = Set(bits.take(3));
             mutator.buffer = Set(bits.take(3));
             mutator.held = Set(bits.take(3));

@@ -35,6 +35,8 @@ pub struct Scene {
     pub guarded: Set,
     /// Whether guarded cells can be read without exclusive access.
     pub shared_reads: bool,
+    /// Whether each of the first two mutators has a stack: a private word that survives safepoints.
+    pub stacks: [bool; 2],
     /// Whether barrier buffers are handed over before they must be.
     pub spills: bool,
     /// What mutators may begin, all together; without a bound if `None`. For counterexamples: proofs need no bound.
@@ -60,6 +62,7 @@ pub const WORDS: Scene = Scene {
     pairs: false,
     guarded: Set::EMPTY,
     shared_reads: false,
+    stacks: [false; 2],
     spills: false,
     acts: None,
     acts_from: Phase::Idle,
@@ -69,7 +72,7 @@ pub const WORDS: Scene = Scene {
 impl Scene {
     /// Whether the two mutators can be exchanged for each other.
     pub fn has_equal_mutators(&self) -> bool {
-        self.holds[0] == self.holds[1] && !self.family
+        self.holds[0] == self.holds[1] && self.stacks[0] == self.stacks[1] && !self.family
     }
 
     /// Pointers that a mutator can hold at once.

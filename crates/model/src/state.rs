@@ -160,6 +160,8 @@ pub struct Mutator {
     pub buffer: Set,
     /// Objects born in the window.
     pub window: Set,
+    /// What its stack leads to: a private word that survives safepoints.
+    pub stack: Object,
     /// What it is doing.
     pub op: Op,
 }
@@ -286,10 +288,10 @@ impl State {
         reached
     }
 
-    /// What a program can still use: reachable from a root slot or from what a mutator holds.
+    /// What a program can still use: reachable from a root slot, from a stack, or from what a mutator holds.
     pub fn strongly_reachable(&self) -> Set {
         let mut from = self.mutators.iter().fold(Set::EMPTY, |held, mutator| held.or(mutator.held));
-        for root in self.roots {
+        for root in self.roots.into_iter().chain(self.mutators.map(|mutator| mutator.stack)) {
             if root != NONE {
                 from.add(root);
             }

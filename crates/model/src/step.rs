@@ -62,6 +62,10 @@ pub enum Act {
     Stores(Object, Object),
     /// Allocates.
     Allocates(Object),
+    /// Loads what is on its stack.
+    LoadsStack(Object),
+    /// Changes its stack, what was there, what comes there.
+    SetsStack(Object, Object),
     /// Fills the weak box.
     Downgrades(Object),
     /// Reads the weak box.
@@ -181,6 +185,10 @@ impl fmt::Display for Act {
             }
             Act::Stores(holder, new) => write!(f, "stores {}.field := {}", Pointer(holder), Pointer(new)),
             Act::Allocates(object) => write!(f, "allocates {}", Pointer(object)),
+            Act::LoadsStack(object) => write!(f, "loads {} from its stack", Pointer(object)),
+            Act::SetsStack(old, new) => {
+                write!(f, "sets its stack := {} (was {})", Pointer(new), Pointer(old))
+            }
             Act::Downgrades(object) => write!(f, "makes the weak box of {}", Pointer(object)),
             Act::ReadsWeak(object) => write!(f, "reads the weak box -> {}", Pointer(object)),
             Act::Upgrades(object) => write!(f, "upgrades to {}", Pointer(object)),

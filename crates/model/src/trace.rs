@@ -95,6 +95,9 @@ impl fmt::Display for State {
                     write!(f, ", {name} {}", Objects(set))?;
                 }
             }
+            if mutator.stack != NONE {
+                write!(f, ", stack {}", Pointer(mutator.stack))?;
+            }
             if mutator.op != Op::None {
                 write!(f, ", in {:?}", mutator.op)?;
             }

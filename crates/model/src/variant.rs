@@ -91,11 +91,19 @@ pub enum Variant {
     ChildUnarmed,
     /// A parent ends its scope although its child goes on.
     ChildOutlives,
+    /// Stacks are scanned at the first handshake.
+    StackAtArm,
+    /// Stacks are scanned at the third handshake only.
+    StackAtClose,
+    /// Stacks are scanned when marking seems to be over, and written without a barrier.
+    StackAtHandOver,
+    /// Stacks are scanned at the second handshake and at the third.
+    StackTwice,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 44] = [
+    pub const ALL: [Variant; 48] = [
         Variant::Correct,
         Variant::NoFlush,
         Variant::ArmIsClose,
@@ -140,5 +148,9 @@ impl Variant {
         Variant::ChildKeepsAll,
         Variant::ChildUnarmed,
         Variant::ChildOutlives,
+        Variant::StackAtArm,
+        Variant::StackAtClose,
+        Variant::StackAtHandOver,
+        Variant::StackTwice,
     ];
 }

@@ -70,6 +70,10 @@ pub enum Witness {
     HandedBack,
     /// A child detached with something in its buffer or window.
     ChildHandedOver,
+    /// A handshake found an unmarked object on a stack.
+    StackShaded,
+    /// A mutator loaded from its stack what it had put there before a safepoint.
+    StackLoaded,
 }
 
 /// A set of them.

@@ -56,6 +56,10 @@ const FAMILY: Scene =
 /// The same with new objects, and without a stranger.
 const CHILDREN: Scene = Scene { name: "children", family: true, holds: [2, 1], born: 1, ..WORDS };
 
+/// Stacks: private words that survive safepoints.
+const STACKS: Scene =
+    Scene { name: "stacks", holds: [2, 2], stacks: [true, false], allocates: true, born: 2, ..WORDS };
+
 #[track_caller]
 fn holds(variant: Variant, scene: Scene, witnesses: &[Witness]) -> Outcome {
     let begun = std::time::Instant::now();
@@ -166,6 +170,17 @@ fn families_that_allocate_are_safe() {
     holds(Variant::Correct, CHILDREN, &HANDED);
 }
 
+const PUSHES: [Witness; 2] = [Witness::StackShaded, Witness::StackLoaded];
+
+#[test]
+fn stacks_are_safe() {
+    holds(Variant::Correct, Scene { holds: [1, 1], born: 1, ..STACKS }, &PUSHES);
+    holds(Variant::Correct, Scene { stacks: [true; 2], allocates: false, ..STACKS }, &PUSHES);
+    let one_held = Scene { stacks: [true; 2], allocates: false, sets_roots: true, holds: [1, 1], ..STACKS };
+    holds(Variant::Correct, one_held, &PUSHES);
+    holds(Variant::StackTwice, Scene { allocates: false, ..STACKS }, &PUSHES);
+}
+
 /// Goal: other ways to repair the barrier that swaps first, and what the protocol does without need, are known for what they
 /// are. Method: the same scenes.
 #[test]
@@ -268,4 +283,11 @@ fn families_are_safe_in_large_scenes() {
     for scene in [PRIVATE, MUTEX] {
         holds(Variant::Correct, Scene { family: true, holds: [2, 1], ..scene }, &HANDED);
     }
+}
+
+#[test]
+#[ignore = "a minute or so; `just model` runs it"]
+fn stacks_are_safe_in_large_scenes() {
+    holds(Variant::Correct, Scene { holds: [2, 1], born: 1, ..STACKS }, &PUSHES);
+    holds(Variant::Correct, STACKS, &PUSHES);
 }

@@ -316,3 +316,26 @@ fn a_child_must_not_outlive_its_parents_scope() {
     let scene = Scene { holds: [1, 1], stranger: 1, born: 2, ..FAMILY };
     refuted(Variant::ChildOutlives, bounded(scene, 6), UseAfterFree, 29);
 }
+
+// ---- stacks
+
+/// One mutator has a stack; both allocate.
+const STACK: Scene = Scene { name: "stack", holds: [2, 2], stacks: [true, false], born: 2, ..WORDS };
+
+#[test]
+fn a_stack_must_not_be_scanned_before_all_barriers_are_on() {
+    refuted(Variant::StackAtArm, bounded(STACK, 7), UseAfterFree, 24);
+}
+
+/// Goal: the flush handshake is needed for what a stack keeps, too. Method: a mutator that closes late stores what only its stack leads
+/// to into an object that another one, which has closed, made black; then it pops, and scans an empty stack.
+#[test]
+fn a_stack_that_is_scanned_at_the_close_alone_loses_objects() {
+    let scene = Scene { born: 1, acts_from: Phase::Arm, ..STACK };
+    refuted(Variant::StackAtClose, bounded(scene, 10), UseAfterFree, 28);
+}
+
+#[test]
+fn a_stack_that_is_scanned_late_needs_a_barrier() {
+    refuted(Variant::StackAtHandOver, bounded(STACK, 7), UseAfterFree, 27);
+}
