@@ -3,7 +3,7 @@
 use crate::{
     bin::{Bin, BinSpec, Lists},
     bitmap::{Bits, Marks},
-    block_map::BlockMap,
+    block_map::{BlockMap, Taken},
     error::{Exhausted, ReserveError},
     freed::{self, Freed},
     os::{PageSource, SystemPages},
@@ -138,7 +138,7 @@ impl Arena {
     pub fn claim_fresh(&self, bin: &Bin, claim: &mut Claim) -> Result<(), Exhausted> {
         self.assert_owns(bin);
         debug_assert!(claim.block.is_none());
-        let block = self.take_blocks(1)?;
+        let block = self.take_blocks(1)?.first;
         self.reservation.record(block).init_cells(bin);
         bin.block_count.fetch_add(1, Relaxed);
         *claim = Claim { block: Some(block), bin, side: bin.lists().lock().live, next_cell: 0 };
@@ -146,7 +146,7 @@ impl Arena {
     }
 
     /// Takes a run of free blocks off the map, growing the frontier if it must.
-    pub(crate) fn take_blocks(&self, blocks: usize) -> Result<BlockId, Exhausted> {
+    pub(crate) fn take_blocks(&self, blocks: usize) -> Result<Taken, Exhausted> {
         let mut map = self.map.lock();
         let take = |map: &mut BlockMap| if blocks == 1 { map.take_one() } else { map.take_run(blocks) };
         if let Some(found) = take(&mut map) {

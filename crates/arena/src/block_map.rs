@@ -16,6 +16,15 @@ pub(crate) struct BlockMap {
     lowest: usize,
 }
 
+/// Free blocks that were taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Taken {
+    pub(crate) first: BlockId,
+    pub(crate) blocks: usize,
+    /// None of them was backed by memory: all of it reads as zero.
+    pub(crate) is_zero: bool,
+}
+
 impl BlockMap {
     pub(crate) fn new(block_limit: usize) -> BlockMap {
         // The whole capacity at once: addresses only, and growing the frontier allocates nothing.
@@ -46,24 +55,22 @@ impl BlockMap {
     }
 
     /// Takes the lowest free block.
-    pub(crate) fn take_one(&mut self) -> Option<BlockId> {
+    pub(crate) fn take_one(&mut self) -> Option<Taken> {
         let found = self.lowest + self.free[self.lowest..].first_one()?;
         self.lowest = found + 1;
-        self.mark_used(found);
-        Some(BlockId(found as u32))
+        let is_zero = self.mark_used(found);
+        Some(Taken { first: BlockId(found as u32), blocks: 1, is_zero })
     }
 
     /// Takes the lowest run of `blocks` adjacent free blocks.
-    pub(crate) fn take_run(&mut self, blocks: usize) -> Option<BlockId> {
+    pub(crate) fn take_run(&mut self, blocks: usize) -> Option<Taken> {
         let mut from = self.lowest;
         loop {
             let start = from + self.free[from..].first_one()?;
             let window = self.free.get(start..start + blocks)?;
             let Some(gap) = window.first_zero() else {
-                for block in start..start + blocks {
-                    self.mark_used(block);
-                }
-                return Some(BlockId(start as u32));
+                let backed = (start..start + blocks).filter(|&block| !self.mark_used(block)).count();
+                return Some(Taken { first: BlockId(start as u32), blocks, is_zero: backed == 0 });
             };
             from = start + gap;
         }
@@ -74,12 +81,13 @@ impl BlockMap {
         self.free.trailing_ones()
     }
 
-    fn mark_used(&mut self, block: usize) {
+    /// Tells whether the block was not backed by memory.
+    fn mark_used(&mut self, block: usize) -> bool {
         self.free.set(block, false);
         self.free_count -= 1;
-        if self.released.replace(block, false) {
-            self.released_count -= 1;
-        }
+        let was_released = self.released.replace(block, false);
+        self.released_count -= usize::from(was_released);
+        was_released
     }
 
     /// Puts a run back.
@@ -142,12 +150,12 @@ mod tests {
     fn runs_coalesce() {
         let mut map = BlockMap::new(64);
         map.extend(64);
-        let run = map.take_run(8).unwrap();
-        assert_eq!(map.take_run(56).unwrap().index(), 8);
+        let run = map.take_run(8).unwrap().first;
+        assert_eq!(map.take_run(56).unwrap().first.index(), 8);
         assert!(map.take_one().is_none());
         map.give(run, 3);
         map.give(BlockId(3), 5);
-        assert_eq!(map.take_run(8), Some(run));
+        assert_eq!(map.take_run(8).map(|taken| taken.first), Some(run));
     }
 
     proptest! {
@@ -162,7 +170,7 @@ mod tests {
             for (op, n) in ops {
                 match op {
                     0 | 1 => {
-                        let run = if op == 0 { map.take_one().map(|b| (b, 1)) } else { map.take_run(n).map(|b| (b, n)) };
+                        let run = if op == 0 { map.take_one().map(|taken| (taken.first, 1)) } else { map.take_run(n).map(|taken| (taken.first, n)) };
                         if let Some((first, blocks)) = run {
                             for slot in &mut used[first.index()..first.index() + blocks] {
                                 prop_assert!(!*slot);

@@ -2,6 +2,7 @@
 
 use crate::{
     arena::Arena,
+    block_map::Taken,
     error::Exhausted,
     freed,
     region::Birth,
@@ -37,15 +38,39 @@ impl Arena {
         birth: Birth,
         init: impl FnOnce(NonNull<u8>),
     ) -> Result<NonNull<u8>, Exhausted> {
+        self.alloc_run(spec, birth, |cell, _| init(cell))
+    }
+
+    /// The same for an object all of whose blocks are zero at first. What the system has zeroed is not written again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arena::alloc_large`].
+    pub fn alloc_large_zeroed(&self, spec: LargeSpec, birth: Birth) -> Result<NonNull<u8>, Exhausted> {
+        self.alloc_run(spec, birth, |cell, taken| {
+            if !taken.is_zero {
+                // SAFETY: A5: the run was free, and is this object's now.
+                unsafe { cell.write_bytes(0, taken.blocks * BLOCK_BYTES) };
+            }
+        })
+    }
+
+    fn alloc_run(
+        &self,
+        spec: LargeSpec,
+        birth: Birth,
+        init: impl FnOnce(NonNull<u8>, Taken),
+    ) -> Result<NonNull<u8>, Exhausted> {
         let blocks = spec.bytes.div_ceil(BLOCK_BYTES).max(1);
-        let head = self.take_blocks(blocks)?;
+        let taken = self.take_blocks(blocks)?;
+        let head = taken.first;
         self.reservation().record(head).init_large(spec.tag, blocks, spec.drops);
         for index in head.index() + 1..head.index() + blocks {
             self.reservation().record(BlockId(index as u32)).init_tail();
         }
         let cell = self.reservation().block_start(head);
         freed::reuse(cell.as_ptr(), blocks * BLOCK_BYTES);
-        init(cell);
+        init(cell, taken);
         self.large_blocks.fetch_add(blocks as u64, Relaxed);
         self.large_allocated.fetch_add(1, Relaxed);
         // Last: from here on a turn of the bitmaps makes the object subject to the sweep. Marked under the same lock: a

@@ -87,6 +87,17 @@ impl Arena {
         self.bins().into_iter().map(stats).collect()
     }
 
+    /// Tells the tag of each large object, and the bytes of its blocks. Approximate while mutators run.
+    pub fn each_large(&self, mut each: impl FnMut(*const (), usize)) {
+        let map = self.map();
+        for index in 0..map.frontier() {
+            let record = self.reservation().record(BlockId(index as u32));
+            if record.state() == BlockState::LargeHead {
+                each(record.tag(), record.run_blocks() * BLOCK_BYTES);
+            }
+        }
+    }
+
     /// Counts everything anew from the block records and bitmaps, and compares with the counters.
     ///
     /// For tests: slow, and right only while nobody allocates, marks or sweeps, all regions are retired and all claims
