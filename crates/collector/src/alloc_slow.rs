@@ -9,7 +9,7 @@ use crate::{
     sweeper::DropGlue,
 };
 use mudlark_arena::{
-    BLOCK_BYTES, CELL_BYTES_MAX, Exhausted, LargeSpec, Region, Swept, sync::Ordering::Relaxed,
+    BLOCK_BYTES, Birth, CELL_BYTES_MAX, Exhausted, LargeSpec, Region, Swept, sync::Ordering::Relaxed,
 };
 use std::{fmt, ptr::NonNull};
 
@@ -202,10 +202,47 @@ impl Local {
         bytes: usize,
         mut init: impl FnMut(NonNull<u8>),
     ) -> Result<NonNull<u8>, HeapFull> {
+        self.alloc_run(mutator, descriptor, bytes, |spec, birth| {
+            self.arena().alloc_large(spec, birth, &mut init)
+        })
+    }
+
+    /// The same for the raw tier: the place holds garbage, or zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when no memory can be had.
+    ///
+    /// # Safety
+    ///
+    /// The caller makes an object of the descriptor's type before the next safepoint; otherwise as for [`Local::alloc_large`].
+    #[cold]
+    pub(crate) unsafe fn alloc_large_raw(
+        &self,
+        mutator: &Mutator,
+        descriptor: &'static Descriptor,
+        bytes: usize,
+        is_zeroed: bool,
+    ) -> Result<NonNull<u8>, HeapFull> {
+        let arena = self.arena();
+        self.alloc_run(mutator, descriptor, bytes, |spec, birth| match is_zeroed {
+            true => arena.alloc_large_zeroed(spec, birth),
+            false => arena.alloc_large(spec, birth, |_| {}),
+        })
+    }
+
+    /// A run of blocks for one object, which `take` makes valid.
+    fn alloc_run(
+        &self,
+        mutator: &Mutator,
+        descriptor: &'static Descriptor,
+        bytes: usize,
+        mut take: impl FnMut(LargeSpec, Birth) -> Result<NonNull<u8>, Exhausted>,
+    ) -> Result<NonNull<u8>, HeapFull> {
         debug_assert!(bytes > CELL_BYTES_MAX);
         let tag = std::ptr::from_ref(descriptor).cast();
         let spec = LargeSpec { bytes, tag, drops: descriptor.drop.is_some() };
-        let (arena, core, birth) = (self.arena(), self.core(), self.birth());
+        let (core, birth) = (self.core(), self.birth());
         if core.birthplace.is_elsewhere() {
             return Err(self.full(mutator, bytes, FullCause::Forked));
         }
@@ -213,7 +250,7 @@ impl Local {
             return Err(self.full(mutator, bytes, cause));
         }
         let cell = loop {
-            match arena.alloc_large(spec, birth, &mut init) {
+            match take(spec, birth) {
                 Ok(cell) => break cell,
                 Err(_) if core.sweep_some(SWEEP_BLOCKS_MAX) => {}
                 Err(cause) => return Err(self.full(mutator, bytes, cause.into())),
@@ -277,7 +314,7 @@ impl Local {
     }
 
     #[cold]
-    fn full(&self, mutator: &Mutator, bytes: usize, cause: FullCause) -> HeapFull {
+    pub(crate) fn full(&self, mutator: &Mutator, bytes: usize, cause: FullCause) -> HeapFull {
         let core = self.core();
         core.starved.store(true, Relaxed);
         mutator.poll_at_exit();

@@ -175,7 +175,7 @@ impl Local {
         self.log_in_stage(lock, || contents(&mut Shader { local: self }));
     }
 
-    fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
+    pub(crate) fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
         match self.stamp.get() {
             Some(stamp) if self.core().plants(Bug::StampWithoutShading) => lock.log(stamp, || {}),
             Some(stamp) => lock.log(stamp, shade),
@@ -189,6 +189,16 @@ impl Local {
 #[derive(Debug)]
 pub struct Shader<'a> {
     local: &'a Local,
+}
+
+impl<'a> Shader<'a> {
+    pub(crate) fn new(local: &'a Local) -> Shader<'a> {
+        Shader { local }
+    }
+
+    pub(crate) fn local(&self) -> &'a Local {
+        self.local
+    }
 }
 
 // SAFETY: the mutator's own thread, which changes nothing meanwhile, holds the lock.

@@ -1,6 +1,6 @@
 //! Descriptors: what the collector knows of a type.
 
-use crate::{heap::Core, mark::Marker, trace::EdgeVisitor};
+use crate::{heap::Core, mark::Marker, raw::RawType, trace::EdgeVisitor};
 use std::{alloc::Layout, any::TypeId, fmt, ptr::NonNull};
 
 /// What the collector knows of a type. Every block carries the address of one; objects carry none.
@@ -31,6 +31,45 @@ pub struct Descriptor {
     /// Tells the type of the objects from every other, all lifetimes aside. Addresses of descriptors do not: a compiler may make
     /// several of one, and merge those of types that differ in nothing else.
     pub identity: fn() -> TypeId,
+    /// What was registered at run time, for types of the [raw](crate::raw) tier. `visit`, `drop` and `name` mean nothing then, except
+    /// that there is a `drop`.
+    pub raw: Option<&'static RawType>,
+}
+
+impl Descriptor {
+    /// What the type is called.
+    pub(crate) fn type_name(&self) -> &str {
+        self.raw.map_or_else(self.name, RawType::name)
+    }
+
+    /// Reports the edges of the object in `cell`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Descriptor::visit`].
+    pub(crate) unsafe fn visit_object(&self, cell: NonNull<u8>, visitor: &mut EdgeVisitor<'_>) {
+        match self.raw {
+            // SAFETY: C1: promised by the caller.
+            Some(raw) => unsafe { raw.visit(cell, visitor) },
+            // SAFETY: C1: as above.
+            None => unsafe { (self.visit)(cell, visitor) },
+        }
+    }
+
+    /// Runs drop glue, if the type has any.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Descriptor::drop`].
+    pub(crate) unsafe fn drop_object(&self, cell: NonNull<u8>) {
+        match (self.raw, self.drop) {
+            // SAFETY: C1: promised by the caller.
+            (Some(raw), _) => unsafe { raw.drop_object(cell) },
+            // SAFETY: C1: as above.
+            (None, Some(drop)) => unsafe { drop(cell) },
+            (None, None) => {}
+        }
+    }
 }
 
 /// A [`Descriptor::trace`] for objects without edges.
@@ -47,7 +86,7 @@ pub unsafe fn trace_nothing(_cell: NonNull<u8>, _marker: &mut Marker<'_>) {}
 /// None; it has the type that descriptors want.
 pub unsafe fn trace_no_part(_cell: NonNull<u8>, _first: usize, _end: usize, _marker: &mut Marker<'_>) {}
 
-unsafe fn visit_nothing(_cell: NonNull<u8>, _visitor: &mut EdgeVisitor<'_>) {}
+pub(crate) unsafe fn visit_nothing(_cell: NonNull<u8>, _visitor: &mut EdgeVisitor<'_>) {}
 
 impl Core {
     /// What the collector knows of the type of an object.
@@ -66,7 +105,7 @@ impl Core {
 impl fmt::Debug for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Descriptor")
-            .field("name", &(self.name)())
+            .field("name", &self.type_name())
             .field("needs_trace", &self.needs_trace)
             .field("drops", &self.drop.is_some())
             .finish_non_exhaustive()
@@ -83,6 +122,7 @@ pub(crate) static LEAF: Descriptor = Descriptor {
     needs_trace: false,
     layout: Layout::new::<()>(),
     identity: TypeId::of::<Leaf>,
+    raw: None,
 };
 
 /// Stands for all types whose objects share blocks.

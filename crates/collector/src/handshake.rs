@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Handshake {
     /// Deletion barrier on, allocate black, open the window.
     Arm = 1,
-    /// Nothing: after it, whatever a mutator can reach was loaded with every barrier on.
+    /// Shade what stacks lead to, if there are any: after it, whatever a mutator can reach was loaded with every barrier on, or is gray.
     Flush = 2,
     /// Hand over the window: its objects are gray. From now on new objects need no scan.
     Close = 3,
@@ -67,7 +67,8 @@ impl Handshake {
         let cycle = core.cycle_number();
         match self {
             Handshake::Arm => local.arm(core.arena.filling_side()),
-            Handshake::Flush | Handshake::Hold => {}
+            Handshake::Flush => local.flush(),
+            Handshake::Hold => {}
             Handshake::Close => local.close(cycle),
             Handshake::HandOver => local.hand_over(),
             Handshake::Disarm => local.disarm(),

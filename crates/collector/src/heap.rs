@@ -14,6 +14,7 @@ use crate::{
     pace::{Pace, PressureListener},
     pacing::{Bytes, GcPercent, Knobs, MemoryLimit, Parts},
     plant::Bug,
+    raw::RawTypes,
     roots::{RootSlot, RootTable},
     safepoint::SafepointMeter,
     share::Share,
@@ -146,7 +147,7 @@ impl Registry {
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `accounts`, `safepoints`, `assists` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -159,6 +160,8 @@ pub struct Core {
     pub(crate) roots: RootTable,
     pub(crate) weak: WeakList,
     pub(crate) ephemerons: Ephemerons,
+    /// Freed behind the last sweep, which is in `drop`.
+    pub(crate) raw_types: RawTypes,
     pub(crate) accounts: Accounts,
     pub(crate) safepoints: SafepointMeter,
     pub(crate) assists: MarkMeter,
@@ -222,6 +225,7 @@ impl Core {
             roots: RootTable::default(),
             weak: WeakList::default(),
             ephemerons: Ephemerons::default(),
+            raw_types: RawTypes::default(),
             accounts: Accounts::default(),
             safepoints: SafepointMeter::new(config.split_safepoints),
             assists: MarkMeter::default(),

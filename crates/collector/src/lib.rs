@@ -1,8 +1,8 @@
 //! The collector of mudlark: concurrent tri-color marking with a snapshot at the beginning, and no stop of the world.
 //!
 //! It knows no Rust types of the user: it sees cells, [`Descriptor`]s and root slots. The crate `mudlark` puts brands,
-//! scopes and cells on top; runtimes with object layouts of their own can sit here directly, on `unsafe` functions with
-//! written contracts.
+//! scopes and cells on top; runtimes with object layouts of their own sit here directly, on the module [`raw`],
+//! which has a written contract.
 //!
 //! # Allocation, in stops
 //!
@@ -18,8 +18,8 @@
 //!
 //! 1. `cycle.rs` decides that a cycle is due. The queue opens.
 //! 2. `handshake.rs`: every mutator passes three safepoints, each in its own time. *Arm*: overwritten pointers are
-//!    shaded from now on, new objects are black, and they belong to the mutator's window. *Flush*: nothing; behind it,
-//!    every pointer that a mutator has was loaded with all barriers on. *Close*: the windows are handed over as gray.
+//!    shaded from now on, new objects are black, and they belong to the mutator's window. *Flush*: what stacks of the raw tier lead to is shaded; behind it,
+//!    every pointer that a mutator has was loaded with all barriers on, or is gray. *Close*: the windows are handed over as gray.
 //! 3. `mark/`: markers trace from roots, windows and shaded objects. Mutators assist.
 //! 4. No work is queued or held: another round of handshakes hands over the barrier buffers. If it brings none,
 //!    marking is complete, and the bitmaps take turns.
@@ -55,6 +55,7 @@ mod pace;
 pub mod pacing;
 mod pauses;
 mod plant;
+pub mod raw;
 mod roots;
 mod safepoint;
 mod share;

@@ -9,6 +9,7 @@ use crate::{
     mark::{Gray, Span},
     mark_lock::Stamp,
     plant::Bug,
+    raw::Stacks,
     roots::{RootSlot, SlotCache},
 };
 use hashbrown::HashMap;
@@ -114,6 +115,8 @@ pub struct Local {
     has_regions: Cell<bool>,
     by_kind: RefCell<HashMap<usize, usize>>,
     slot_cache: RefCell<SlotCache>,
+    /// What an embedder keeps across safepoints.
+    pub(crate) stacks: RefCell<Stacks>,
     /// Bytes of marking owed by allocations.
     debt: Cell<u64>,
     core: NonNull<Core>,
@@ -145,6 +148,7 @@ impl Local {
             has_regions: Cell::new(false),
             by_kind: RefCell::default(),
             slot_cache: RefCell::default(),
+            stacks: RefCell::default(),
             debt: Cell::new(0),
             core,
         }
@@ -330,9 +334,19 @@ impl Local {
         }
     }
 
+    /// Shades what stacks lead to: behind this, whatever the mutator can reach was loaded with every barrier on, or is gray (R3).
+    pub(crate) fn flush(&self) {
+        if !self.core().plants(Bug::StacksAtClose) {
+            self.shade_stacks();
+        }
+    }
+
     /// Hands over the window.
     pub(crate) fn close(&self, cycle: u64) {
         self.retire_all();
+        if self.core().plants(Bug::StacksAtClose) {
+            self.shade_stacks();
+        }
         self.window_open.set(false);
         self.stamp.set(Some(Stamp::of_cycle(cycle)));
         let window = self.window.take();

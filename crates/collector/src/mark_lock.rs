@@ -11,8 +11,9 @@
 
 use mudlark_arena::sync::{AtomicU64, Ordering, thread};
 
-/// Who may look at the contents of a cell. One word.
+/// Who may look at the contents of a cell. One word; zero is an open lock.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct MarkLock {
     /// The last cycle in which a closed mutator shaded the contents, shifted by one; the lock in the lowest bit.
     state: AtomicU64,

@@ -61,6 +61,8 @@ pub(crate) enum Bug {
     SilentGate,
     /// A heap's end wakes none of its threads.
     SilentEnd,
+    /// What stacks lead to is shaded one handshake too late.
+    StacksAtClose,
 }
 
 impl Core {

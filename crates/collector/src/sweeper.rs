@@ -30,12 +30,14 @@ impl SweepVisitor for DropGlue {
     fn dead(&mut self, tag: *const (), cell: NonNull<u8>) {
         // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
         let descriptor = unsafe { &*tag.cast::<Descriptor>() };
-        let Some(drop) = descriptor.drop else { return };
+        if descriptor.drop.is_none() {
+            return;
+        }
         let outer = IN_DROP_GLUE.replace(true);
         // The panic was reported by its hook; the object counts as dropped, as in `std`'s collections.
         contain(|| {
             // SAFETY: C1: the object is dead, was fully written, and the sweep visits it once.
-            unsafe { drop(cell) };
+            unsafe { descriptor.drop_object(cell) };
         });
         IN_DROP_GLUE.set(outer);
     }

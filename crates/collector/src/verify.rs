@@ -15,7 +15,7 @@
 use crate::{
     descriptor::Descriptor,
     ephemeron::EphemeronSlot,
-    heap::Core,
+    heap::{Core, Registry},
     sweeper::contain,
     trace::EdgeVisitor,
     weak::{WEAK, WeakBox},
@@ -151,21 +151,30 @@ impl Core {
     /// Checks what was marked, unless somebody could not wait. All mutators have acknowledged that they are held.
     pub(crate) fn verify(&self) -> Verdict {
         // Nobody attaches, detaches or stops the holding meanwhile.
-        let _registry = self.registry.lock();
+        let registry = self.registry.lock();
         if !self.verifier.is_holding() {
             self.verifier.forget();
             self.verifier.state.lock().report.skipped += 1;
             return Verdict::Sound;
         }
-        let verdict = self.verify_held();
+        let verdict = self.verify_held(&registry);
         self.verifier.holding.store(false, Ordering::Release);
         verdict
     }
 
-    fn verify_held(&self) -> Verdict {
+    fn verify_held(&self, registry: &Registry) -> Verdict {
         let mut walk = Walk::default();
         for chunk in 0..self.roots.chunk_count() {
             self.roots.each_in_chunk(chunk, |cell| walk.steps.push(Step { cell, from: None }));
+        }
+        for mutator in &registry.mutators {
+            // SAFETY: V3: the mutator is held outside of its scopes, and nobody serves it while the registry is locked.
+            let local = unsafe { mutator.local() };
+            if !local.each_on_stacks(&mut |cell| walk.steps.push(Step { cell, from: None })) {
+                // As below, for a stack's function.
+                self.verifier.forget();
+                return Verdict::Broken;
+            }
         }
         while let Some(step) = walk.steps.pop() {
             let cell = step.cell.addr().get();
@@ -215,8 +224,9 @@ impl Core {
                 walk.violations.push(format!("{}: leads to a dead object", self.describe_step(step)));
             }
         }
-        // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
+        // SAFETY: C2: the tag of every block in use is the address of a descriptor that lives as long as the heap.
         let descriptor = unsafe { &*tag.cast::<Descriptor>() };
+        self.verify_size(step, descriptor, walk);
         let mut each = |target| walk.steps.push(Step { cell: target, from: Some(cell) });
         let mut pairs = Vec::new();
         let mut each_pair = |slot: &EphemeronSlot| pairs.push((slot.peek_key(), slot.peek_value()));
@@ -225,13 +235,27 @@ impl Core {
         let mut is_seen = false;
         contain(|| {
             // SAFETY: C1: the cell holds an object of the block's descriptor.
-            unsafe { (descriptor.visit)(cell, &mut visitor) };
+            unsafe { descriptor.visit_object(cell, &mut visitor) };
             is_seen = true;
         });
         for (key, value) in pairs {
             self.verify_pair(step, key, value, walk);
         }
         is_seen
+    }
+
+    /// Compares what an object of the raw tier says of its size with the place it has.
+    fn verify_size(&self, step: &Step, descriptor: &Descriptor, walk: &mut Walk) {
+        let Some(raw) = descriptor.raw else { return };
+        let mut own_bytes = None;
+        // SAFETY: E1: the cell holds an object of the type. One whose size panics says nothing.
+        contain(|| own_bytes = unsafe { raw.size_of_object(step.cell) });
+        // SAFETY: C2: the cell is one of this arena.
+        let bytes = unsafe { self.arena.object_bytes(step.cell.as_ptr()) };
+        if let Some(own_bytes) = own_bytes.filter(|&own_bytes| own_bytes > bytes) {
+            let step = self.describe_step(step);
+            walk.violations.push(format!("{step}: takes {own_bytes} bytes, more than its place"));
+        }
     }
 
     fn verify_pair(&self, of: &Step, key: Option<NonNull<u8>>, value: Option<NonNull<u8>>, walk: &mut Walk) {
@@ -264,17 +288,17 @@ impl Core {
     }
 
     fn describe_step(&self, step: &Step) -> String {
-        let name = |cell: NonNull<u8>| {
+        let name = |cell: NonNull<u8>| -> &str {
             if !self.arena.contains(cell.as_ptr()) {
                 return "?";
             }
             // SAFETY: C2: as in `verify_object`.
             let tag = unsafe { self.arena.tag(cell.as_ptr()) }.cast::<Descriptor>();
             // SAFETY: C2: as above, or null.
-            unsafe { tag.as_ref() }.map_or("?", |descriptor| (descriptor.name)())
+            unsafe { tag.as_ref() }.map_or("?", Descriptor::type_name)
         };
         let cycle = self.cycle_number();
-        let from = step.from.map_or("a root".into(), |from| format!("{} at {from:p}", name(from)));
+        let from = step.from.map_or("a root or a stack".into(), |from| format!("{} at {from:p}", name(from)));
         format!("cycle {cycle}: {} at {:p}, reached from {from}", name(step.cell), step.cell)
     }
 }

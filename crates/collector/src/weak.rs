@@ -59,6 +59,7 @@ pub(crate) static WEAK: Descriptor = Descriptor {
     needs_trace: true,
     layout: Layout::new::<WeakBox>(),
     identity: TypeId::of::<WeakBox>,
+    raw: None,
 };
 
 impl WeakBox {

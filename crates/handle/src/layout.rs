@@ -62,6 +62,7 @@ pub(crate) const fn descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             needs_trace: T::NEEDS_TRACE,
             layout: Layout::new::<T>(),
             identity: identity::of::<T>,
+            raw: None,
         }
     }
 }
@@ -131,6 +132,7 @@ pub(crate) fn slice_descriptor<'gc, T: Trace<'gc>>() -> &'static Descriptor {
             needs_trace: T::NEEDS_TRACE,
             layout: Layout::new::<T>(),
             identity: identity::of::<[T]>,
+            raw: None,
         }
     }
 }

@@ -168,6 +168,7 @@ fn descriptor<'gc, H: Trace<'gc>, T: Trace<'gc>>() -> &'static Descriptor {
             needs_trace,
             layout: Layout::new::<T>(),
             identity: identity::of::<Tailed<H, T>>,
+            raw: None,
         }
     }
 }

@@ -264,10 +264,10 @@ impl<'h> Marker<'h> {
     }
 
     #[inline]
-    fn descriptor(&self, cell: NonNull<u8>) -> &'static Descriptor {
+    pub(crate) fn descriptor(&self, cell: NonNull<u8>) -> &'static Descriptor {
         // SAFETY: C2: what markers are given are cells of this arena.
         let tag = unsafe { self.arena.tag(cell.as_ptr()) };
-        // SAFETY: C2: the tag of every block in use is the address of a static descriptor.
+        // SAFETY: C2: the tag of every block in use is the address of a descriptor that lives as long as the heap.
         unsafe { &*tag.cast::<Descriptor>() }
     }
 
@@ -345,6 +345,11 @@ impl<'h> Marker<'h> {
         if self.looks > 0 {
             self.core.ephemerons.add_looks(mem::take(&mut self.looks));
         }
+    }
+
+    /// Which stamp keeps this marker off.
+    pub(crate) fn closed(&self) -> Stamp {
+        self.closed
     }
 
     fn tell_weak(&mut self) {

@@ -193,6 +193,7 @@ static THING: Descriptor = Descriptor {
     needs_trace: true,
     layout: Layout::new::<*const Thing>(),
     identity: TypeId::of::<Thing>,
+    raw: None,
 };
 
 /// A heap without a trigger.

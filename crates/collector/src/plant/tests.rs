@@ -88,6 +88,7 @@ static NODE: Descriptor = Descriptor {
     needs_trace: true,
     layout: Layout::new::<Node>(),
     identity: TypeId::of::<Node>,
+    raw: None,
 };
 
 /// Words of a large array.
@@ -135,6 +136,7 @@ static ARRAY: Descriptor = Descriptor {
     needs_trace: true,
     layout: Layout::new::<Array>(),
     identity: TypeId::of::<Array>,
+    raw: None,
 };
 
 /// A heap without background threads.
