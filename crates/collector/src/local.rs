@@ -334,9 +334,9 @@ impl Local {
         }
     }
 
-    /// Shades what stacks lead to: behind this, whatever the mutator can reach was loaded with every barrier on, or is gray (R3).
+    /// Shades what stacks lead to: behind this, whatever the mutator can reach was loaded with every barrier on, or is gray (R7).
     pub(crate) fn flush(&self) {
-        if !self.core().plants(Bug::StacksAtClose) {
+        if !self.core().plants(Bug::StacksAtClose) && !self.core().plants(Bug::StacksMissed) {
             self.shade_stacks();
         }
     }

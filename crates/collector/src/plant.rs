@@ -63,6 +63,8 @@ pub(crate) enum Bug {
     SilentEnd,
     /// What stacks lead to is shaded one handshake too late.
     StacksAtClose,
+    /// What stacks lead to is not shaded.
+    StacksMissed,
 }
 
 impl Core {

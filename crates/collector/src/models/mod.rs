@@ -16,6 +16,7 @@ mod family;
 mod handshake;
 mod locks;
 mod queue;
+mod stacks;
 mod weak;
 
 #[path = "../../../arena/tests/support/loom_pages.rs"]

@@ -11,6 +11,7 @@ use crate::{
     WeakBox, Zeal,
     cycle::{Phase, Progress},
     heap::Core,
+    raw::{RawStack, RawVisitor},
     roots::RootSlot,
     trace_no_part,
 };
@@ -18,6 +19,7 @@ use std::{
     alloc::Layout,
     any::TypeId,
     cell::UnsafeCell,
+    ffi::c_void,
     ptr::{NonNull, null_mut},
     sync::{
         Arc,
@@ -634,5 +636,48 @@ fn the_verifier_sees_that_live_cells_are_swept() {
         let _root = chain(world, mutator);
         world.collect();
         world.enter(mutator, |cx| (0..100).for_each(|_| _ = cx.node(None)));
+    });
+}
+
+/// The stack of a mutator: one word.
+type Stack = std::cell::Cell<Option<Cell>>;
+
+unsafe extern "C-unwind" fn visit_stack(visitor: &mut RawVisitor<'_>, stack: *mut c_void) {
+    // SAFETY: the script keeps the stack for as long as its mutator.
+    if let Some(cell) = unsafe { &*stack.cast::<Stack>() }.get() {
+        // SAFETY: stacks lead to nodes of the heap.
+        unsafe { visitor.edge(cell) };
+    }
+}
+
+/// Goal: what only a stack leads to from before all barriers were on is gray behind *flush*. Method: the story that the model tells: its
+/// mutator, not closed yet, puts it into an object that another one, closed already, has made, and pops it.
+#[test]
+fn the_verifier_sees_that_stacks_are_shaded_late() {
+    let stack: &Stack = Box::leak(Box::default());
+    catches(Bug::StacksAtClose, |world, [first, second, third]| {
+        stack.set(None);
+        let root = world.enter(first, |cx| {
+            let data = std::ptr::from_ref(stack).cast_mut().cast();
+            cx.local().stacks.borrow_mut().add(RawStack { visit: visit_stack, data });
+            cx.root(cx.node(None))
+        });
+        let (of_first, of_second) = (world.open(first), world.open(second));
+        world.begin();
+        let of_third = world.open(third);
+        // Not armed yet: it is white.
+        stack.set(Some(of_first.node(None)));
+        world.close(of_first);
+        world.close(of_second);
+        // All are armed, and the first has passed the flush. The third has not.
+        let of_first = world.open(first);
+        let popped = stack.replace(Some(world.get(root)));
+        world.close(of_third);
+        // All are flushed, and all but the first are closed.
+        world.enter(second, |cx| cx.store(world.get(root), 0, Some(cx.node(None))));
+        let black = of_first.load(world.get(root), 0).expect("stored just now");
+        of_first.store(black, 0, popped);
+        world.close(of_first);
+        world.finish();
     });
 }

@@ -4,7 +4,7 @@
 //! calls it once in a cycle, when the mutator passes the *flush* handshake: on the mutator's thread as it leaves its scope, or on
 //! another one while the mutator is outside of its scopes. What it reports is shaded.
 //!
-//! R3: why there, and why once. Behind *flush*, all mutators are armed. What the stack leads to from then on was on it at that
+//! R7: why there, and why once. Behind *flush*, all mutators are armed. What the stack leads to from then on was on it at that
 //! moment, and is gray; or was loaded later, with every barrier on, and is as safe as any pointer in a scope; or is new. So
 //! stacks are written without a barrier, always. One handshake earlier, another mutator could still take a pointer out of the heap
 //! unshaded that this one loads just then. One later, this mutator could store what only its stack leads to into an object that another one,
@@ -78,7 +78,7 @@ impl Stacks {
 }
 
 impl Local {
-    /// Shades what the stacks lead to (R3). At the handshake *flush*; the mutator is armed.
+    /// Shades what the stacks lead to (R7). At the handshake *flush*; the mutator is armed.
     pub(crate) fn shade_stacks(&self) {
         let stacks = self.stacks.borrow();
         if !stacks.visit(&mut RawVisitor::of_shader(Shader::new(self))) {
