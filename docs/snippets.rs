@@ -25,6 +25,7 @@ pages! {
     porting_gc_arena: "src/porting-gc-arena.md",
     porting_rust_gc: "src/porting-rust-gc.md",
     measuring: "src/measuring.md",
+    raw: "src/raw.md",
     safety: "src/safety.md",
     bug_classes: "src/bug-classes.md",
     limits: "src/limits.md",
