@@ -1,4 +1,6 @@
 //! Models of stacks that survive safepoints: who looks at one against who writes it, and what is on one against a cycle.
+//!
+//! That a look at *close* is too late takes three mutators and more turns than these models have: `plant/tests.rs` has that story.
 
 use super::{
     Barrier, Thing, add_root, alloc,
@@ -170,4 +172,11 @@ fn move_by_the_stack(bug: Option<Bug>) {
 #[test]
 fn what_went_over_a_stack_survives() {
     move_by_the_stack(None);
+}
+
+/// Goal: the model above can fail. Method: forget to look at stacks.
+#[test]
+#[should_panic(expected = "what can be reached died")]
+fn moving_over_a_stack_needs_a_look_at_it() {
+    move_by_the_stack(Some(Bug::StacksMissed));
 }
