@@ -125,6 +125,16 @@ impl Collector {
     }
 }
 
+impl Collector {
+    /// Starts a thread that ends with the heap. If the system refuses it, there is none.
+    pub(crate) fn spawn(&self, name: &str, run: impl FnOnce(&Core) + Send + 'static) {
+        let core = Arc::clone(&self.core);
+        let thread =
+            thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(move || run(&core));
+        self.threads.lock().extend(thread);
+    }
+}
+
 impl Deref for Collector {
     type Target = Core;
 
@@ -141,6 +151,7 @@ impl Drop for Collector {
             return;
         }
         self.core.background.shutdown.store(true, Ordering::Relaxed);
+        self.core.cleanups.end();
         if !self.core.plants(Bug::SilentEnd) {
             self.core.queue.kick();
         }

@@ -6,7 +6,7 @@
 //! | `Arm`, `Flush`, `Close` | all mutators | the next handshake; behind *close* the snapshot is complete, marking starts |
 //! | `Mark` | nothing queued, nobody holding work | ephemerons whose keys were white are looked at again, or, if nothing was marked since they were: handshake *hand over* |
 //! | `HandOver` | all mutators | if it brought nothing: **finish**; else back to `Mark` |
-//! | `Weak` | a background thread (or, without one, anybody) | weak references to the dead are cleared; the bitmaps take turns; handshake *disarm* |
+//! | `Weak` | a background thread (or, without one, anybody) | weak references to the dead are cleared, their cleanups are ready; the bitmaps take turns; handshake *disarm* |
 //! | `Hold` | all mutators | only in heaps that are verified, before the bitmaps take turns |
 //! | `Disarm` | all mutators | |
 //! | `Clear` | a background thread (or, without one, anybody) | the old bitmap is emptied |
@@ -343,10 +343,10 @@ impl Driver {
 
     /// W1: before any mutator disarms, and before anything is swept.
     fn clear_weak(&self, core: &Core, state: &mut State, progress: Progress) -> bool {
-        if progress.leaves_long_work(core) && !(core.weak.is_empty() && core.ephemerons.is_empty()) {
+        if progress.leaves_long_work(core) && !core.has_no_weak_work() {
             return false;
         }
-        if core.clear_weak_batch() || core.clear_ephemeron_batch() {
+        if core.clear_weak_batch() || core.clear_ephemeron_batch() || core.ready_cleanup_batch() {
             return progress == Progress::Any || !core.background.has_threads();
         }
         core.queue.weak_is_cleared();

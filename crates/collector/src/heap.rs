@@ -3,6 +3,7 @@
 use crate::{
     accounts::Accounts,
     background::{Background, Collector, SharedCollector},
+    cleanup::{CleanupRunner, Cleanups},
     cycle::{Driver, Progress},
     descriptor::{Descriptor, LEAF},
     fork::Birthplace,
@@ -52,6 +53,8 @@ pub struct Config {
     pub workers: usize,
     /// Where pages come from.
     pub pages: Box<dyn PageSource>,
+    /// Who runs cleanups. A thread of their own by default.
+    pub cleanups: CleanupRunner,
     /// Splits the time of safepoints into work and absence from the processor, which costs a microsecond each. Off by
     /// default.
     pub split_safepoints: bool,
@@ -73,6 +76,7 @@ impl Default for Config {
             max_heap: mudlark_arena::MAX_HEAP_BYTES_DEFAULT,
             workers: (cores() / 4).max(1),
             pages: Box::new(SystemPages),
+            cleanups: CleanupRunner::default(),
             split_safepoints: false,
             watchdog: None,
             verify: false,
@@ -147,7 +151,7 @@ impl Registry {
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `cleanups`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -160,6 +164,7 @@ pub struct Core {
     pub(crate) roots: RootTable,
     pub(crate) weak: WeakList,
     pub(crate) ephemerons: Ephemerons,
+    pub(crate) cleanups: Cleanups,
     /// Freed behind the last sweep, which is in `drop`.
     pub(crate) raw_types: RawTypes,
     pub(crate) accounts: Accounts,
@@ -225,6 +230,7 @@ impl Core {
             roots: RootTable::default(),
             weak: WeakList::default(),
             ephemerons: Ephemerons::default(),
+            cleanups: Cleanups::new(config.cleanups),
             raw_types: RawTypes::default(),
             accounts: Accounts::default(),
             safepoints: SafepointMeter::new(config.split_safepoints),
@@ -388,5 +394,8 @@ impl Drop for Core {
     fn drop(&mut self) {
         // No mutator is left, so every region is retired.
         sweeper::drop_everything(&mut self.arena);
+        if !self.birthplace.is_elsewhere() {
+            self.cleanups.run_all();
+        }
     }
 }

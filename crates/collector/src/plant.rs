@@ -53,6 +53,8 @@ pub(crate) enum Bug {
     EphemeronNotCleared,
     /// A closed mutator does not know that it is one, and copies ephemerons.
     ClosedUnknown,
+    /// Cleanups of dead objects stay where they are.
+    CleanupMissed,
     /// A marked cell is forgotten before the sweep.
     LiveSwept,
     /// A mutator is served although it is in a scope.

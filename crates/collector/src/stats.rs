@@ -1,6 +1,7 @@
 //! The numbers of a heap, gathered without stopping anybody.
 
 use crate::{
+    cleanup::CleanupStats,
     descriptor::Descriptor,
     handshake::{HANDSHAKES, HandshakeStats},
     heap::Core,
@@ -40,6 +41,8 @@ pub struct Stats {
     pub roots: u64,
     /// Looks of markers at ephemerons and entries of weak maps, all cycles together.
     pub ephemeron_looks: u64,
+    /// Cleanups by how far they are.
+    pub cleanups: CleanupStats,
     /// The arena's numbers.
     pub arena: ArenaStats,
     /// Time that mutators spent at safepoints with something to do.
@@ -122,6 +125,7 @@ impl Core {
             allocated_objects: self.accounts.objects(),
             roots: self.roots.len() as u64,
             ephemeron_looks: self.ephemerons.looks(),
+            cleanups: self.cleanups.stats(),
             arena: self.arena.stats(),
             safepoints: self.safepoints.stats(self.registry.lock().armed_exits()),
             handshakes: self.handshake.stats(),

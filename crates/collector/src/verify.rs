@@ -187,7 +187,12 @@ impl Core {
                 }
             }
         }
-        let Walk { reached, violations, .. } = walk;
+        let Walk { reached, mut violations, .. } = walk;
+        self.each_cleanup_target(|target| {
+            if self.is_dead(target) {
+                violations.push(format!("a cleanup waits for the object at {target:p}, which is dead"));
+            }
+        });
         let mut state = self.verifier.state.lock();
         state.report.cycles += 1;
         state.report.objects += reached.len() as u64;

@@ -145,6 +145,11 @@ impl WeakList {
 }
 
 impl Core {
+    /// Whether nothing is to be cleared behind the end of marking.
+    pub(crate) fn has_no_weak_work(&self) -> bool {
+        self.weak.is_empty() && self.ephemerons.is_empty() && !self.cleanups.has_registered()
+    }
+
     /// Behind the end of marking: clears boxes whose targets are dead (W1), some of those on the list. `false` when none was left.
     pub(crate) fn clear_weak_batch(&self) -> bool {
         let marks = self.arena.marks(self.arena.filling_side());

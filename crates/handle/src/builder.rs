@@ -3,7 +3,8 @@
 use crate::heap::Heap;
 use mudlark_arena::PageSource;
 use mudlark_collector::{
-    Collector, Config, GcPercent, HeapError, MemoryLimit, PressureListener, StuckScope, Watchdog, Zeal,
+    CleanupRunner, Collector, Config, GcPercent, HeapError, MemoryLimit, PressureListener, StuckScope,
+    Watchdog, Zeal,
     pacing::{Parts, PressureChange},
 };
 use std::time::Duration;
@@ -104,6 +105,25 @@ impl HeapBuilder {
         tell: impl Fn(&StuckScope) + Send + Sync + 'static,
     ) -> HeapBuilder {
         self.config.watchdog = Some(Watchdog::new(after, tell));
+        self
+    }
+
+    /// Who runs [cleanups](crate::Scope::on_drop). A thread of their own by default, which the first of them starts.
+    ///
+    /// # Example: cleanups that run when the program says so
+    ///
+    /// ```
+    /// use mudlark::{CleanupRunner, Heap};
+    ///
+    /// let heap = Heap::builder().cleanups(CleanupRunner::Program).build()?;
+    /// let mut mutator = heap.attach();
+    /// mutator.enter(|cx| cx.on_drop(cx.alloc(7_u64), || println!("the seven is gone")));
+    /// mutator.collect();
+    /// assert_eq!(heap.run_cleanups(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cleanups(mut self, runner: CleanupRunner) -> HeapBuilder {
+        self.config.cleanups = runner;
         self
     }
 

@@ -297,6 +297,16 @@ impl Heap {
         self.collector.verify_report()
     }
 
+    /// Runs the [cleanups](Scope::on_drop) that are ready, on this thread; returns how many it were. Their panics are contained, and counted
+    /// in [`HeapStats::cleanups`].
+    ///
+    /// # Panics
+    ///
+    /// In a scope of this heap on this thread, and in drop glue that the collector runs.
+    pub fn run_cleanups(&self) -> usize {
+        self.collector.run_cleanups()
+    }
+
     /// Compares the exact counters with a slow recount. For tests of this workspace.
     ///
     /// # Errors

@@ -44,6 +44,7 @@
 
 mod builder;
 mod cell;
+mod cleanup;
 mod dynamic;
 mod ephemeron;
 mod error;
@@ -74,6 +75,7 @@ mod weak_table;
 
 pub use builder::HeapBuilder;
 pub use cell::{GcCell, Word};
+pub use cleanup::Cleanup;
 pub use dynamic::{AnyObject, DynObject, DynTrace, DynVisitor};
 pub use ephemeron::Ephemeron;
 pub use error::AllocError;
@@ -87,9 +89,9 @@ pub use lazy::{GcLazy, Initialize};
 pub use mudlark_arena::BinStats;
 pub use mudlark_collector::pacing;
 pub use mudlark_collector::{
-    CellStats, CpuStats, ExitHint, ExternalBytes, FullCause, GcPercent, HandshakeStats, HeapError, HeapFull,
-    MarkStats, MemoryLimit, ParseGcPercentError, PauseSummary, SafepointStats, StuckScope, VerifyReport,
-    WorkerStats, Zeal,
+    CellStats, CleanupRunner, CleanupStats, CpuStats, ExitHint, ExternalBytes, FullCause, GcPercent,
+    HandshakeStats, HeapError, HeapFull, MarkStats, MemoryLimit, ParseGcPercentError, PauseSummary,
+    SafepointStats, StuckScope, VerifyReport, WorkerStats, Zeal,
 };
 pub use mudlark_derive::Trace;
 pub use mutex::{GcMutex, GcMutexGuard};

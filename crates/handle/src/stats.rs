@@ -1,6 +1,6 @@
 //! The numbers of a heap.
 
-use mudlark_collector::{self as collector, HANDSHAKES, HandshakeStats, SafepointStats};
+use mudlark_collector::{self as collector, CleanupStats, HANDSHAKES, HandshakeStats, SafepointStats};
 
 /// Numbers of a heap at one moment. Bytes unless a name says otherwise; since birth where it says `allocated`.
 ///
@@ -44,6 +44,8 @@ pub struct HeapStats {
     pub roots: u64,
     /// Looks of markers at ephemerons and entries of weak maps, all cycles together.
     pub ephemeron_looks: u64,
+    /// Cleanups by how far they are.
+    pub cleanups: CleanupStats,
     /// Time that mutators spent at safepoints at which they had something to do.
     pub safepoints: SafepointStats,
     /// Handshakes between collector and mutators, kind by kind in the order of a cycle.
@@ -79,6 +81,7 @@ impl From<collector::Stats> for HeapStats {
             allocated_objects: stats.allocated_objects,
             roots: stats.roots,
             ephemeron_looks: stats.ephemeron_looks,
+            cleanups: stats.cleanups,
             safepoints: stats.safepoints,
             handshakes: stats.handshakes,
             collector_cpu_ns: stats.collector_cpu_ns,
