@@ -5,7 +5,7 @@
 //! | `Idle` | the trigger, or a request | the queue opens; handshake *arm* |
 //! | `Arm`, `Flush`, `Close` | all mutators | the next handshake; behind *close* the snapshot is complete, marking starts |
 //! | `Mark` | nothing queued, nobody holding work | ephemerons whose keys were white are looked at again, or, if nothing was marked since they were: handshake *hand over* |
-//! | `HandOver` | all mutators | if it brought nothing: **finish**; else back to `Mark` |
+//! | `HandOver` | all mutators | if it brought nothing, and no guarded object comes back: **finish**; else back to `Mark` |
 //! | `Weak` | a background thread (or, without one, anybody) | weak references to the dead are cleared, their cleanups are ready; the bitmaps take turns; handshake *disarm* |
 //! | `Hold` | all mutators | only in heaps that are verified, before the bitmaps take turns |
 //! | `Disarm` | all mutators | |
@@ -315,7 +315,7 @@ impl Driver {
             return self.abort_marking(core, state);
         }
         let Some(round) = core.queue.drained() else { return false };
-        if core.begin_ephemeron_pass() {
+        if core.begin_revival() || core.begin_ephemeron_pass() {
             self.call_background(core, state);
             return true;
         }
@@ -330,9 +330,12 @@ impl Driver {
 
     /// If nothing was gray for a whole round of handshakes, marking is complete.
     fn finish(&self, core: &Core, state: &mut State) -> bool {
-        let mut is_finished = !self.abort.load(Ordering::Relaxed)
-            && !core.zealot.wants_round()
-            && core.queue.finish(state.round);
+        let may_finish = !self.abort.load(Ordering::Relaxed) && !core.zealot.wants_round();
+        if may_finish && core.begin_guard_stage(state.round) {
+            self.enter(core, state, Phase::Mark);
+            return true;
+        }
+        let mut is_finished = may_finish && core.queue.finish(state.round);
         if core.plants(Bug::EarlyTermination) && !is_finished {
             core.queue.abort();
             is_finished = true;
@@ -410,6 +413,7 @@ impl Driver {
         }
         core.weak.forget();
         core.ephemerons.forget();
+        core.guards.forget();
         self.abort.store(false, Ordering::Relaxed);
         self.give_up(core, state)
     }

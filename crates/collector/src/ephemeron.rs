@@ -63,6 +63,19 @@ impl EphemeronSlot {
         NonNull::new(self.value.load(Ordering::Acquire))
     }
 
+    /// Whether the object of a guardian's slot came back.
+    #[inline]
+    pub fn is_revived(&self) -> bool {
+        self.peek_value().is_some()
+    }
+
+    /// Makes the key of a guardian's slot its value. No mutator is at a slot that has a key and no value.
+    pub(crate) fn revive(&self, key: NonNull<u8>) -> bool {
+        // ORDERING: G2: Release, before the number that guardians look at; the object was published long ago.
+        self.value.store(key.as_ptr(), Ordering::Release);
+        true
+    }
+
     /// Clears the slot unless its key changed: the key is dead, so that no mutator can be at the slot.
     pub(crate) fn clear(&self, key: NonNull<u8>) {
         self.value.store(null_mut(), Ordering::Relaxed);

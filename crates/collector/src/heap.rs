@@ -10,7 +10,7 @@ use crate::{
     handshake::HandshakeState,
     interrupt::InterruptFlag,
     local::{Kind, Local},
-    mark::{Ephemerons, Gray, MarkMeter, MarkQueue},
+    mark::{Ephemerons, Gray, Guards, MarkMeter, MarkQueue},
     mutator::Mutator,
     pace::{Pace, PressureListener},
     pacing::{Bytes, GcPercent, Knobs, MemoryLimit, Parts},
@@ -151,7 +151,7 @@ impl Registry {
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `cleanups`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `guards`, `cleanups`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -164,6 +164,7 @@ pub struct Core {
     pub(crate) roots: RootTable,
     pub(crate) weak: WeakList,
     pub(crate) ephemerons: Ephemerons,
+    pub(crate) guards: Guards,
     pub(crate) cleanups: Cleanups,
     /// Freed behind the last sweep, which is in `drop`.
     pub(crate) raw_types: RawTypes,
@@ -230,6 +231,7 @@ impl Core {
             roots: RootTable::default(),
             weak: WeakList::default(),
             ephemerons: Ephemerons::default(),
+            guards: Guards::default(),
             cleanups: Cleanups::new(config.cleanups),
             raw_types: RawTypes::default(),
             accounts: Accounts::default(),

@@ -55,6 +55,10 @@ pub(crate) enum Bug {
     ClosedUnknown,
     /// Cleanups of dead objects stay where they are.
     CleanupMissed,
+    /// Guarded objects do not come back.
+    GuardsMissed,
+    /// They come back, and are not marked.
+    RevivedUnmarked,
     /// A marked cell is forgotten before the sweep.
     LiveSwept,
     /// A mutator is served although it is in a scope.

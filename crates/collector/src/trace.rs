@@ -36,6 +36,15 @@ pub unsafe trait Visitor {
     /// [`Local`](crate::Local)'s functions alone.
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
 
+    /// The registration of a guardian: a key that is not kept alive, but comes back when it would die; and a strong value, when it did.
+    ///
+    /// # Safety
+    ///
+    /// E1: as for [`Visitor::ephemeron`].
+    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
+        let _ = slot;
+    }
+
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self));
@@ -77,6 +86,14 @@ unsafe impl Visitor for EdgeVisitor<'_> {
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
         if let Some(each) = &mut self.ephemerons {
             each(slot);
+        }
+    }
+
+    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
+        match slot.peek_value() {
+            Some(value) => (self.each)(value),
+            // SAFETY: by the caller's contract.
+            None => unsafe { self.ephemeron(slot) },
         }
     }
 

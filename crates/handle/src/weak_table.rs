@@ -1,7 +1,7 @@
 //! What weak maps and interners are made of: slots that stay where they are, and an index of hashes.
 //!
 //! ```text
-//!   segments   [8 slots] [16] [32] …    slices in the heap: traced, and cleared by the collector
+//!   slots      [8] [16] [32] …          slices in the heap: traced, and cleared by the collector
 //!   index      (hash, slot number) …    plain memory: neither traced nor looked at by any other thread
 //!   free       slot numbers
 //! ```
@@ -14,29 +14,23 @@
 //! Not `Sync`: one thread's mutators use it. No function calls out while the state is borrowed.
 
 use crate::{
-    cell::GcCell,
     ephemeron::Slot,
     error::AllocError,
-    gc::Gc,
     scope::Scope,
+    slots::Slots,
     trace::{Trace, Visitor},
 };
 use mudlark_collector::EphemeronSlot;
 use std::{cell::RefCell, mem};
 
-/// Slots of the first segment; each further one has twice as many.
-const FIRST_SLOTS: usize = 8;
-const SEGMENTS: usize = 28;
 /// A table with fewer slots stays as it is.
 const SHRINK_SLOTS_MIN: usize = 64;
 /// Slots that are looked at to estimate how many are cleared.
 const SAMPLE: usize = 64;
 
-type Segment<'gc> = Gc<'gc, [Slot<'gc>]>;
-
 /// Slots and their index.
 pub(crate) struct WeakTable<'gc> {
-    segments: [GcCell<Option<Segment<'gc>>>; SEGMENTS],
+    slots: Slots<'gc, Slot<'gc>>,
     state: RefCell<State>,
 }
 
@@ -53,27 +47,13 @@ struct State {
     purged: u64,
 }
 
-/// Slots that the first `segments` have together.
-fn capacity(segments: usize) -> usize {
-    FIRST_SLOTS * ((1 << segments) - 1)
-}
-
-/// The segment of a slot, and where in there.
-fn place(slot: u32) -> (usize, usize) {
-    let number = slot as usize + FIRST_SLOTS;
-    let segment = (number.ilog2() - FIRST_SLOTS.ilog2()) as usize;
-    (segment, number - (FIRST_SLOTS << segment))
-}
-
 impl<'gc> WeakTable<'gc> {
     pub(crate) fn new() -> WeakTable<'gc> {
-        WeakTable { segments: std::array::from_fn(|_| GcCell::new(None)), state: RefCell::default() }
+        WeakTable { slots: Slots::new(), state: RefCell::default() }
     }
 
     fn slot(&self, slot: u32) -> &'gc EphemeronSlot {
-        let (segment, offset) = place(slot);
-        let segment = self.segments[segment].get().expect("slots in use lie in segments");
-        &segment.into_ref()[offset].slot
+        &self.slots.get(slot).expect("slots in use exist").slot
     }
 
     /// The first slot with this hash that `is_it` takes.
@@ -136,17 +116,12 @@ impl<'gc> WeakTable<'gc> {
     /// All slots, in order of their numbers. Slots may be filled and emptied meanwhile.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &'gc EphemeronSlot> {
         let used = self.state.borrow().used;
-        (0..used).map_while(|slot| {
-            let (segment, offset) = place(slot as u32);
-            self.segments[segment].get().map(|segment| &segment.into_ref()[offset].slot)
-        })
+        (0..used).map_while(|slot| self.slots.get(slot as u32)).map(|slot| &slot.slot)
     }
 
     /// Forgets all pairs.
     pub(crate) fn clear(&self, cx: &Scope<'gc>) {
-        for segment in &self.segments {
-            segment.set(cx, None);
-        }
+        self.slots.clear(cx);
         *self.state.borrow_mut() = State::default();
     }
 
@@ -165,11 +140,8 @@ impl<'gc> WeakTable<'gc> {
                 return Ok(());
             }
         }
-        let count = self.segments.iter().take_while(|segment| segment.get().is_some()).count();
-        assert!(count < SEGMENTS, "a weak table has at most two thousand million entries");
-        let segment = cx.try_alloc_slice_with(FIRST_SLOTS << count, |_| Slot::default())?;
-        self.segments[count].set(cx, Some(segment));
-        self.state.borrow_mut().capacity = capacity(count + 1);
+        let capacity = self.slots.grow(cx)?;
+        self.state.borrow_mut().capacity = capacity;
         Ok(())
     }
 
@@ -223,37 +195,26 @@ impl<'gc> WeakTable<'gc> {
 
     /// Moves all pairs to new segments with room for twice as many.
     fn shrink(&self, cx: &Scope<'gc>) -> Result<(), AllocError<()>> {
-        let wanted = self.state.borrow().index.len() * 2;
-        let count = (1..SEGMENTS).find(|&count| capacity(count) >= wanted).unwrap_or(SEGMENTS);
-        if capacity(count) >= self.state.borrow().capacity {
+        let new = self.slots.prepare(cx, self.state.borrow().index.len() * 2)?;
+        if new.capacity >= self.state.borrow().capacity {
             return Ok(());
-        }
-        let mut segments: [Option<Segment<'gc>>; SEGMENTS] = [None; SEGMENTS];
-        for (index, segment) in segments.iter_mut().enumerate().take(count) {
-            *segment = Some(cx.try_alloc_slice_with(FIRST_SLOTS << index, |_| Slot::default())?);
         }
         let mut state = self.state.borrow_mut();
         let mut index = Index::default();
         let mut used = 0;
         for (hash, slot) in state.index.entries() {
             let from = self.slot(slot);
-            if from.peek_key().is_none() {
-                continue;
+            if from.peek_key().is_some() {
+                // SAFETY: E2: the caller asked; only this thread's mutators are at the table.
+                unsafe { cx.local().copy_ephemeron(from, &new.get(used).slot) };
+                index.insert(hash, used);
+                used += 1;
             }
-            let (segment, offset) = place(used);
-            let to = segments[segment].expect("there is room for twice as many").into_ref();
-            // SAFETY: E2: the caller asked; only this thread's mutators are at the table.
-            unsafe { cx.local().copy_ephemeron(from, &to[offset].slot) };
-            index.insert(hash, used);
-            used += 1;
         }
         let (seen, purged) = (state.seen, state.purged);
-        *state =
-            State { index, free: Vec::new(), used: used as usize, capacity: capacity(count), seen, purged };
+        *state = State { index, free: Vec::new(), used: used as usize, capacity: new.capacity, seen, purged };
         drop(state);
-        for (cell, segment) in self.segments.iter().zip(segments) {
-            cell.set(cx, segment);
-        }
+        self.slots.replace(cx, &new);
         Ok(())
     }
 }
@@ -264,14 +225,12 @@ pub(crate) struct Reserved<'gc> {
     pub(crate) slot: &'gc EphemeronSlot,
 }
 
-// SAFETY: T1: the segments are traced, the rest holds numbers; T3: it is not looked at.
+// SAFETY: T1: the slots are traced, the rest holds numbers; T3: it is not looked at.
 unsafe impl<'gc> Trace<'gc> for WeakTable<'gc> {
     const NEEDS_TRACE: bool = true;
 
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        for segment in &self.segments {
-            segment.trace(visitor);
-        }
+        self.slots.trace(visitor);
     }
 }
 
@@ -364,20 +323,6 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Goal: each slot number has a place of its own, without gaps. Method: the first thousands.
-    #[test]
-    fn slots_have_places() {
-        let mut expected = (0, 0);
-        for slot in 0..100_000 {
-            assert_eq!(place(slot), expected);
-            expected.1 += 1;
-            if expected.1 == FIRST_SLOTS << expected.0 {
-                expected = (expected.0 + 1, 0);
-            }
-            assert_eq!((slot as usize) + 1 == capacity(expected.0), expected.1 == 0);
-        }
-    }
 
     /// Goal: the index finds what was entered and not removed, and nothing else. Method: random operations with few different hashes,
     /// compared with a list.

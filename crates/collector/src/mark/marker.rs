@@ -56,6 +56,8 @@ pub struct Marker<'h> {
     weak: Vec<WeakBox>,
     /// Slots of ephemerons that were found with white keys.
     ephemerons: Vec<Entry>,
+    /// Slots of guardians that were found with white keys.
+    guards: Vec<Entry>,
     /// Slots that were looked at, and not told yet.
     looks: u64,
     /// Whether what is marked is looked up in the table of ephemerons.
@@ -91,6 +93,7 @@ impl<'h> Marker<'h> {
             ring_len: 0,
             weak: Vec::new(),
             ephemerons: Vec::new(),
+            guards: Vec::new(),
             looks: 0,
             keyed: false,
             scans: 0,
@@ -166,6 +169,13 @@ impl<'h> Marker<'h> {
                 self.work += (entries.len() * size_of::<EphemeronSlot>()) as u64;
                 for entry in entries {
                     self.look_at(entry);
+                }
+            }
+            Work::Guards(entries) => self.choose(entries),
+            Work::Revivals(entries) => {
+                for key in entries.iter().filter_map(|entry| entry.slot().peek_key()) {
+                    // SAFETY: C2: the keys of slots are objects of this heap; nothing was swept since they were found white.
+                    unsafe { self.edge(key) };
                 }
             }
             Work::Objects => self.noted.takes += 1,
@@ -326,6 +336,36 @@ impl<'h> Marker<'h> {
         }
     }
 
+    /// G1: gives the slots whose keys are white a value. Marks nothing: what one of the keys leads to is as dead as the key.
+    fn choose(&mut self, mut entries: Vec<Entry>) {
+        let marks = self.marks;
+        entries.retain(|entry| {
+            // SAFETY: C2: as in `look_at`.
+            let is_white = |key: NonNull<u8>| unsafe { !marks.is_marked(key.as_ptr()) };
+            entry.slot().peek_key().filter(|&key| is_white(key)).is_some_and(|key| entry.slot().revive(key))
+        });
+        if !entries.is_empty() {
+            self.core.guards.choose(entries);
+        }
+    }
+
+    /// A slot of a guardian: an edge if its object came back, else noted if the object is white.
+    fn look_at_guard(&mut self, entry: Entry) {
+        let Some(key) = entry.slot().peek_key() else { return };
+        if let Some(value) = entry.slot().peek_value() {
+            // SAFETY: C2: values are objects of this heap.
+            unsafe { self.edge(value) };
+            return;
+        }
+        // SAFETY: C2: as in `look_at`.
+        if !unsafe { self.marks.is_marked(key.as_ptr()) } {
+            self.guards.push(entry);
+            if self.guards.len() >= ephemerons::BATCH_LEN {
+                self.tell_ephemerons();
+            }
+        }
+    }
+
     /// An object is marked, and keys are looked up: looks at the slots that wait for it.
     #[cold]
     fn look_up(&mut self, key: NonNull<u8>) {
@@ -341,6 +381,9 @@ impl<'h> Marker<'h> {
     fn tell_ephemerons(&mut self) {
         if !self.ephemerons.is_empty() {
             self.core.ephemerons.note(mem::take(&mut self.ephemerons));
+        }
+        if !self.guards.is_empty() {
+            self.core.guards.note(mem::take(&mut self.guards));
         }
         if self.looks > 0 {
             self.core.ephemerons.add_looks(mem::take(&mut self.looks));
@@ -415,6 +458,12 @@ unsafe impl Visitor for Marker<'_> {
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
         // SAFETY: E1: by the caller's contract.
         self.look_at(unsafe { Entry::of(slot) });
+    }
+
+    #[inline]
+    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: E1: by the caller's contract.
+        self.look_at_guard(unsafe { Entry::of(slot) });
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

@@ -5,11 +5,13 @@
 //! same way.
 
 pub(crate) mod ephemerons;
+mod guards;
 mod marker;
 mod meter;
 mod queue;
 
 pub(crate) use ephemerons::{Entry, Ephemerons};
+pub(crate) use guards::Guards;
 pub use marker::Marker;
 pub(crate) use marker::{Drained, prefetch};
 pub(crate) use meter::MarkMeter;

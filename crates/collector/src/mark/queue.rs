@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `open` | a cycle is between arm and finish | Q1: gray objects are pushed only while it is set; the flip clears it under the lock (the gate) |
 //! | `chunks`, `windows`, `arrays`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: arrays and roots wait until what was found is drained |
-//! | `ephemerons` | slots to be looked at again | taken last |
+//! | `guards`, `revivals`, `ephemerons` | slots to be looked at again | taken last |
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
@@ -42,6 +42,10 @@ pub(crate) enum Work {
     Roots(usize),
     /// Slots of ephemerons, to be looked at again.
     Ephemerons(Vec<Entry>),
+    /// Slots of guardians: those with white keys are chosen.
+    Guards(Vec<Entry>),
+    /// Slots of guardians whose keys are to be marked.
+    Revivals(Vec<Entry>),
 }
 
 /// The rest of a large array that is scanned piece by piece.
@@ -79,6 +83,9 @@ struct Inner {
     roots: Range<usize>,
     /// None is empty.
     ephemerons: Vec<Vec<Entry>>,
+    /// The same; while there are some, nothing else is queued.
+    guards: Vec<Vec<Entry>>,
+    revivals: Vec<Vec<Entry>>,
     active: usize,
     pushes: u64,
     /// Empty vectors to use again.
@@ -117,11 +124,21 @@ impl Inner {
         if let Some(chunk) = self.roots.next() {
             return Some(Work::Roots(chunk));
         }
+        if let Some(entries) = self.guards.pop() {
+            return Some(Work::Guards(entries));
+        }
+        if let Some(entries) = self.revivals.pop() {
+            return Some(Work::Revivals(entries));
+        }
         let entries = self.ephemerons.last_mut()?;
         if entries.len() > BATCH_LEN {
             return Some(Work::Ephemerons(entries.split_off(entries.len() - BATCH_LEN)));
         }
         self.ephemerons.pop().map(Work::Ephemerons)
+    }
+
+    fn is_quiet(&self, round: u64) -> bool {
+        self.pushes == round && self.active == 0 && self.is_empty()
     }
 
     fn keep_spare(&mut self, empty: Vec<Gray>) {
@@ -136,6 +153,8 @@ impl Inner {
             && self.arrays.is_empty()
             && self.roots.is_empty()
             && self.ephemerons.is_empty()
+            && self.guards.is_empty()
+            && self.revivals.is_empty()
     }
 }
 
@@ -177,12 +196,31 @@ impl MarkQueue {
 
     /// Adds slots of ephemerons to look at again.
     pub(crate) fn push_ephemerons(&self, batches: impl IntoIterator<Item = Vec<Entry>>) {
+        self.push_slots(|inner| inner.ephemerons.extend(batches));
+    }
+
+    /// Adds slots of guardians, to choose from.
+    pub(crate) fn push_guards(&self, batches: Vec<Vec<Entry>>) {
+        self.push_slots(|inner| inner.guards = batches);
+    }
+
+    /// Adds slots of guardians whose keys are to be marked.
+    pub(crate) fn push_revivals(&self, batches: Vec<Vec<Entry>>) {
+        self.push_slots(|inner| inner.revivals = batches);
+    }
+
+    fn push_slots(&self, push: impl FnOnce(&mut Inner)) {
         let mut inner = self.inner.lock();
         if inner.open {
-            inner.ephemerons.extend(batches);
+            push(&mut inner);
             inner.pushes += 1;
             self.notify_if_hungry(&inner);
         }
+    }
+
+    /// Whether no work came after `round`.
+    pub(crate) fn is_quiet(&self, round: u64) -> bool {
+        self.inner.lock().is_quiet(round)
     }
 
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
@@ -196,7 +234,7 @@ impl MarkQueue {
     /// Ends a cycle unless work came after `round`: `false` then. Afterwards nobody can push (Q1).
     pub(crate) fn finish(&self, round: u64) -> bool {
         let mut inner = self.inner.lock();
-        if inner.pushes != round || inner.active > 0 || !inner.is_empty() {
+        if !inner.is_quiet(round) {
             return false;
         }
         (inner.open, inner.marking, inner.clearing) = (false, false, true);
@@ -216,6 +254,8 @@ impl MarkQueue {
         inner.windows.clear();
         inner.arrays.clear();
         inner.ephemerons.clear();
+        inner.guards.clear();
+        inner.revivals.clear();
         inner.roots = 0..0;
         self.notify(&mut inner);
     }

@@ -4,6 +4,7 @@
 //! bug finds nothing. Everything happens on one thread, in heaps without background threads.
 
 mod ephemerons;
+mod guards;
 
 use super::Bug;
 use crate::{
@@ -29,13 +30,14 @@ use std::{
 
 type Cell = NonNull<u8>;
 
-/// What objects of these tests are: three words that change, one behind a lock, and an ephemeron.
+/// What objects of these tests are: three words that change, one behind a lock, an ephemeron, and a guardian of one object.
 #[repr(C)]
 struct Node {
     edges: [AtomicPtr<u8>; 3],
     lock: MarkLock,
     locked: UnsafeCell<*mut u8>,
     pair: EphemeronSlot,
+    guard: EphemeronSlot,
 }
 
 const NODE_BYTES: usize = size_of::<Node>();
@@ -62,6 +64,8 @@ unsafe fn trace_node<V: Visitor>(cell: Cell, visitor: &mut V) {
     }
     // SAFETY: E1: nodes do not move.
     unsafe { visitor.ephemeron(&node.pair) };
+    // SAFETY: E1: as above.
+    unsafe { visitor.guard(&node.guard) };
     visitor.guarded(&node.lock, |visitor| {
         // SAFETY: these tests have one thread.
         if let Some(target) = NonNull::new(unsafe { *node.locked.get() }) {
@@ -167,8 +171,9 @@ impl Scope<'_> {
         let slow = || unsafe { self.local().alloc_slow(self.mutator, kind, &NODE, NODE_BYTES) };
         let cell = cell.unwrap_or_else(|| slow().expect("there is memory"));
         let edges = [edge.map_or(null_mut(), NonNull::as_ptr), null_mut(), null_mut()].map(AtomicPtr::new);
-        let (locked, pair) = (UnsafeCell::new(null_mut()), EphemeronSlot::default());
-        let value = Node { edges, lock: MarkLock::new(), locked, pair };
+        let (pair, guard) = (EphemeronSlot::default(), EphemeronSlot::default());
+        let locked = UnsafeCell::new(null_mut());
+        let value = Node { edges, lock: MarkLock::new(), locked, pair, guard };
         // SAFETY: the cell is new and large enough.
         unsafe { cell.cast::<Node>().write(value) };
         cell

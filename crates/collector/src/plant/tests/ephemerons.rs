@@ -2,14 +2,18 @@
 
 use super::*;
 
+/// The slot of a node that scripts hold.
+pub(super) fn slot<'a>(holder: Cell) -> &'a EphemeronSlot {
+    // SAFETY: scripts hold nodes that are alive.
+    unsafe { &node(holder).pair }
+}
+
 impl Scope<'_> {
     /// A node with a pair.
     fn pair(&self, key: Cell, value: Cell) -> Cell {
         let holder = self.node(None);
-        // SAFETY: a node, made just now.
-        let slot = unsafe { &node(holder).pair };
         // SAFETY: key and value are in hand, and these tests have one thread.
-        unsafe { self.local().fill_ephemeron(slot, key, value.as_ptr()) };
+        unsafe { self.local().fill_ephemeron(slot(holder), key, value.as_ptr()) };
         holder
     }
 
@@ -25,10 +29,8 @@ impl Scope<'_> {
 
     /// The key of the pair of a node, as a mutator gets it that does not hold it.
     fn upgrade(&self, holder: Cell) -> Option<Cell> {
-        // SAFETY: the node is in hand.
-        let slot = unsafe { &node(holder).pair };
-        // SAFETY: as above, and these tests have one thread.
-        unsafe { self.local().upgrade_key(slot) }
+        // SAFETY: the node is in hand, and these tests have one thread.
+        unsafe { self.local().upgrade_key(slot(holder)) }
     }
 }
 
@@ -70,10 +72,8 @@ fn the_verifier_sees_that_values_are_not_shaded() {
         world.begin();
         world.enter(mutator, |cx| {
             assert_eq!(cx.upgrade(world.get(holder)), Some(world.get(key)));
-            // SAFETY: the root holds a node.
-            let pair = unsafe { &node(world.get(holder)).pair };
             // SAFETY: E1: the key is in hand.
-            let value = unsafe { cx.local().empty_ephemeron(pair) };
+            let value = unsafe { cx.local().empty_ephemeron(slot(world.get(holder))) };
             cx.root(cx.node(NonNull::new(value)));
         });
         world.finish();
@@ -100,12 +100,8 @@ fn the_verifier_sees_that_pairs_are_copied_after_the_snapshot() {
         let copy = |cx: Scope<'_>| {
             let to = cx.node(None);
             if !cx.local().is_closed() {
-                // SAFETY: the root holds a node.
-                let from = unsafe { &node(world.get(holder)).pair };
-                // SAFETY: a node, made just now.
-                let to = unsafe { &node(to).pair };
                 // SAFETY: E2: or so it says.
-                unsafe { cx.local().copy_ephemeron(from, to) };
+                unsafe { cx.local().copy_ephemeron(slot(world.get(holder)), slot(to)) };
             }
             cx.root(to)
         };
