@@ -18,6 +18,7 @@ pages! {
     weak: "src/weak.md",
     threads: "src/threads.md",
     vm: "src/vm.md",
+    finalization: "src/finalization.md",
     pacing: "src/pacing.md",
     command: "src/command.md",
     checking: "src/checking.md",

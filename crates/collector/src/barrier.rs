@@ -218,6 +218,10 @@ unsafe impl Visitor for Shader<'_> {
         // E1: slots do not lie behind locks, so none is in what a barrier logs.
     }
 
+    unsafe fn guard(&mut self, _slot: &EphemeronSlot) {
+        // E1: as above.
+    }
+
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
         let local = self.local;

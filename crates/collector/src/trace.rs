@@ -37,13 +37,12 @@ pub unsafe trait Visitor {
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
 
     /// The registration of a guardian: a key that is not kept alive, but comes back when it would die; and a strong value, when it did.
+    /// Visitors hand it on or pass it by as they do with ephemerons.
     ///
     /// # Safety
     ///
     /// E1: as for [`Visitor::ephemeron`].
-    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
-        let _ = slot;
-    }
+    unsafe fn guard(&mut self, slot: &EphemeronSlot);
 
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.

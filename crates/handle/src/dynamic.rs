@@ -117,6 +117,10 @@ trait AnyVisitor {
     ///
     /// That of [`Visitor::ephemeron`].
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
+    /// # Safety
+    ///
+    /// That of [`Visitor::guard`].
+    unsafe fn guard(&mut self, slot: &EphemeronSlot);
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor));
 }
 
@@ -134,6 +138,11 @@ impl<V: Visitor> AnyVisitor for V {
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
         // SAFETY: promised by the caller.
         unsafe { Visitor::ephemeron(self, slot) };
+    }
+
+    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: promised by the caller.
+        unsafe { Visitor::guard(self, slot) };
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor)) {
@@ -181,6 +190,11 @@ unsafe impl Visitor for DynVisitor {
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
         // SAFETY: promised by the caller.
         unsafe { self.inner().ephemeron(slot) };
+    }
+
+    unsafe fn guard(&mut self, slot: &EphemeronSlot) {
+        // SAFETY: promised by the caller.
+        unsafe { self.inner().guard(slot) };
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

@@ -38,6 +38,8 @@ unsafe impl Visitor for Counter {
 
     unsafe fn ephemeron(&mut self, _slot: &EphemeronSlot) {}
 
+    unsafe fn guard(&mut self, _slot: &EphemeronSlot) {}
+
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
     }

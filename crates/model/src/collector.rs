@@ -11,6 +11,10 @@ use crate::{
 impl Model {
     pub(crate) fn collector_steps(&self, state: &State, next: &mut Next) {
         if let Some(after) = self.next_phase(state, next) {
+            if after.phase == state.phase && self.scene.guards {
+                next.push(Step::Revives, after);
+                return self.sweeper_steps(state, next);
+            }
             if after.phase == state.phase {
                 next.push(Step::Pass { keyed: false }, after);
                 if self.variant != Variant::PairPassesOnce {
@@ -49,11 +53,18 @@ impl Model {
             Phase::Close if everybody_passed => {
                 after.phase = Phase::Mark;
                 after.slots_left = (1 << self.scene.slots) - 1;
-                if self.scene.pairs {
+                if self.scene.pairs || self.scene.guards {
                     after.pair = Pair::Due;
                 }
             }
             Phase::Mark if self.is_drained(state) => {
+                if state.pair == Pair::Chosen {
+                    self.revive(&mut after);
+                    return Some(after);
+                }
+                if self.variant == Variant::GuardChosenEarly && self.begin_guard_stage(&mut after) {
+                    return Some(after);
+                }
                 if self.begin_pass(&mut after, next) {
                     return Some(after);
                 }
@@ -73,6 +84,8 @@ impl Model {
                 } else if self.variant == Variant::SwapTwoRounds && !state.quiet_round {
                     after.quiet_round = true;
                     self.request(&mut after, Phase::HandOver);
+                } else if self.begin_guard_stage(&mut after) {
+                    after.phase = Phase::Mark;
                 } else {
                     finish(&mut after);
                 }
@@ -102,7 +115,7 @@ impl Model {
     /// The pair is looked at again, if something was scanned since its key was found white. Whether the cycle becomes a keyed one
     /// depends on how many passes there were: on chance, here.
     fn begin_pass(&self, state: &mut State, next: &mut Next) -> bool {
-        let is_due = state.pair == Pair::Noted && state.stirred;
+        let is_due = state.pair == Pair::Noted && state.stirred && self.scene.pairs;
         state.stirred = false;
         if !is_due || self.variant == Variant::PairLookedAtOnce {
             return false;
@@ -128,7 +141,8 @@ impl Model {
 
     /// Nothing is queued and nobody holds work.
     fn is_drained(&self, state: &State) -> bool {
-        let has_queued = !state.queue.is_empty() || state.slots_left != 0 || state.pair == Pair::Due;
+        let has_queued = !state.queue.is_empty() || state.slots_left != 0;
+        let has_queued = has_queued || matches!(state.pair, Pair::Due | Pair::ToChoose);
         let is_active = state.markers != [Marker::Idle; 2];
         (!has_queued || self.variant == Variant::SweepTooEarly)
             && (!is_active || self.variant == Variant::IgnoreActive)
@@ -136,7 +150,8 @@ impl Model {
 
     /// Weak boxes first, then the bitmaps, then the last handshake: nobody is disarmed in between.
     fn turn(&self, state: &mut State, next: &mut Next) {
-        if !matches!(self.variant, Variant::WeakNotCleared | Variant::WeakClearedLate) {
+        // What is guarded came back, if it was not marked.
+        if !matches!(self.variant, Variant::WeakNotCleared | Variant::WeakClearedLate) && !self.scene.guards {
             clear_weak(state, next);
         }
         state.pair = Pair::Done;

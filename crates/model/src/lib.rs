@@ -1,7 +1,7 @@
 //! The cycle as an explicit-state model: every order of steps of two or three mutators, the markers and the collector.
 //!
 //! The model is the protocol of `mudlark-collector` without its machinery: three objects of one word, two bitmaps, two
-//! or three mutators with barrier buffers and windows, a queue apart from the mark bits, root slots, a weak box, cells with mark
+//! or three mutators with barrier buffers and windows, a queue apart from the mark bits, root slots, a weak box, an ephemeron, a guardian, cells with mark
 //! locks. A search goes through all states and looks in each whether a program could come upon a freed object, whether a
 //! marker reads what is being changed, and whether an upgrade says of a live object that it is dead. Cycles follow each
 //! other without end, and nobody's steps are counted: within what a [`Scene`] puts on stage the search is exhaustive.
@@ -37,6 +37,8 @@
 //!   the order; and if somebody can, this is the worst.
 //! - *Choice*: markers take work in any order; mutators hold on to all they have met in their scope (as far as the scene
 //!   allows). Both allow more than the code.
+//! - *One slot*: the object in which the slot of an ephemeron or a guardian lies is always reachable. When a pass makes the cycle a keyed one is
+//!   left to chance.
 //! - *Bitmaps* are named by role. That a mutator knows its bitmap by side, and must be disarmed before the next turn, is
 //!   not modeled, nor is what the disarm handshake is for.
 //!
@@ -48,6 +50,8 @@
 //! | markers | two markers, early hand-overs, a root that is set | 0.1 M |
 //! | roots | two slots, set by mutators and dropped by a thread | 0.4 M |
 //! | weak | a weak box, allocation | 1.6 M |
+//! | pairs | the slot of an ephemeron: a key, a value; read, filled, changed, emptied | 2.7 M |
+//! | guards | a guardian of one object | 0.2 M |
 //! | private | guarded cells that are also read without exclusive access; two mutators of one thread | 0.5 M |
 //! | mutex | guarded cells without such reads | 0.4 M |
 //! | mixed | one guarded cell among words | 1.1 M |
@@ -55,7 +59,7 @@
 //! | children | the same with allocation, without the stranger | 2.3 M |
 //! | stacks | a private word of a mutator, or of both, that survives safepoints | 0.1 M to 0.5 M |
 //!
-//! They run with `cargo test`; `just model` adds large ones, up to 27 M states. Initial states are *all* heaps of two or
+//! They run with `cargo test`; `just model` adds large ones, up to 67 M states. Initial states are *all* heaps of two or
 //! three objects. States that differ in names only are one ([`Model::canonical`]); seen states are kept in full, so that no
 //! two are ever confused.
 //!
@@ -85,6 +89,11 @@
 //! | [`ChildOutlives`](Variant::ChildOutlives) | 29 | | |
 //! | [`StackAtArm`](Variant::StackAtArm) | 24 | [`StackAtClose`](Variant::StackAtClose) | 28 |
 //! | [`StackAtHandOver`](Variant::StackAtHandOver) | 27 | | |
+//! | [`PairForgotten`](Variant::PairForgotten) | 20 | [`PairLookedAtOnce`](Variant::PairLookedAtOnce) | 20 |
+//! | [`PairPassesOnce`](Variant::PairPassesOnce) | 27 | [`PairNotLookedUp`](Variant::PairNotLookedUp) | 27 |
+//! | [`PairValueUnshaded`](Variant::PairValueUnshaded) | 25 | [`PairMovedLate`](Variant::PairMovedLate) | 20 |
+//! | [`GuardForgotten`](Variant::GuardForgotten) | 22 | [`GuardChosenEarly`](Variant::GuardChosenEarly) | 18 |
+//! | [`RevivedUnmarked`](Variant::RevivedUnmarked) | 28 | [`PollUnshaded`](Variant::PollUnshaded) | 30 |
 //!
 //! Not refuted, and why:
 //!
@@ -112,6 +121,7 @@ mod canon;
 mod collector;
 mod family;
 mod guarded;
+mod guardian;
 mod marker;
 mod model;
 mod mutator;

@@ -59,6 +59,11 @@ impl Model {
         let mut after = *state;
         after.pair = match state.weak {
             NONE => Pair::Done,
+            key if self.scene.guards && state.revived => {
+                after.markers[me] = with(state, key);
+                Pair::Done
+            }
+            key if self.scene.guards && state.filling.has(key) => Pair::Done,
             key if state.filling.has(key) => {
                 after.markers[me] = Marker::Pair;
                 Pair::Done
@@ -75,7 +80,7 @@ impl Model {
 
     /// Something is scanned.
     fn stir(&self, state: &mut State, object: u8, next: &mut Next) {
-        state.stirred |= state.pair == Pair::Noted;
+        state.stirred |= state.pair == Pair::Noted && self.scene.pairs;
         if state.pair == Pair::Waits(object) && self.variant != Variant::PairNotLookedUp {
             next.note(Witness::PairFound);
             state.pair = Pair::Due;
@@ -85,6 +90,11 @@ impl Model {
     fn take(&self, state: &State, me: usize, next: &mut Next) {
         if state.pair == Pair::Due {
             self.look_at_pair(state, me, next);
+        }
+        if state.pair == Pair::ToChoose {
+            let mut after = *state;
+            self.choose(&mut after, next);
+            next.push(Step::Marker(me, Look::Chooses(state.weak)), after);
         }
         for slot in 0..self.scene.slots {
             if state.slots_left & 1 << slot != 0 {

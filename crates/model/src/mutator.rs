@@ -83,7 +83,9 @@ impl Model {
         if self.scene.allocates {
             self.allocate(state, me, next);
         }
-        if self.scene.pairs {
+        if self.scene.guards {
+            self.guardian_steps(state, me, next);
+        } else if self.scene.pairs {
             self.pair_steps(state, me, next);
         } else if self.scene.weak {
             self.weak_steps(state, me, next);
@@ -305,6 +307,10 @@ impl Model {
                 next.note(Witness::UpgradeFresh);
             }
             after.misled |= !has_box;
+            if self.scene.guards {
+                self.give_back(&mut after, next);
+                return self.hold(&after, me, target, Act::Polls(target), next);
+            }
             self.hold(&after, me, target, Act::Upgrades(target), next);
         } else {
             next.note(Witness::UpgradeRefused);

@@ -3,7 +3,7 @@
 use crate::state::{MUTATORS, Marker, Mutator, OBJECTS, Op, Pair, Phase, Set, State};
 
 impl State {
-    /// The state in 123 bits; no two states have the same.
+    /// The state in 124 bits; no two states have the same.
     pub fn pack(&self) -> u128 {
         let mut bits = Packer(0);
         bits.put(self.phase as u8, 4);
@@ -16,6 +16,7 @@ impl State {
         bits.put(self.pair.number(), 3);
         bits.put(u8::from(self.stirred), 1);
         bits.put(u8::from(self.keyed), 1);
+        bits.put(u8::from(self.revived), 1);
         bits.put(self.thread, 2);
         for set in [self.alive, self.filling, self.finished, self.fresh, self.stamped, self.queue] {
             bits.put(set.0, 3);
@@ -68,6 +69,7 @@ impl State {
         let slots_left = bits.take(2);
         let [queue, stamped, fresh, finished, filling, alive] = [3; 6].map(|width| Set(bits.take(width)));
         let thread = bits.take(2);
+        let revived = bits.take(1) != 0;
         let keyed = bits.take(1) != 0;
         let stirred = bits.take(1) != 0;
         let pair = Pair::from_number(bits.take(3));
@@ -91,6 +93,7 @@ impl State {
             pair,
             stirred,
             keyed,
+            revived,
             roots: [root_0, root_1],
             markers,
             thread,
@@ -130,6 +133,8 @@ impl Pair {
             Pair::Waits(object) => object,
             Pair::Due => 4,
             Pair::Noted => 5,
+            Pair::ToChoose => 6,
+            Pair::Chosen => 7,
         }
     }
 
@@ -138,7 +143,9 @@ impl Pair {
             0 => Pair::Done,
             1..=3 => Pair::Waits(number),
             4 => Pair::Due,
-            _ => Pair::Noted,
+            5 => Pair::Noted,
+            6 => Pair::ToChoose,
+            _ => Pair::Chosen,
         }
     }
 }

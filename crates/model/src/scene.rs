@@ -31,6 +31,8 @@ pub struct Scene {
     pub weak: bool,
     /// Whether the weak box has a value: it is the slot of an ephemeron.
     pub pairs: bool,
+    /// Whether the weak box is a registration of a guardian.
+    pub guards: bool,
     /// Objects whose word lies in a guarded cell: a private cell or one with a mutex.
     pub guarded: Set,
     /// Whether guarded cells can be read without exclusive access.
@@ -60,6 +62,7 @@ pub const WORDS: Scene = Scene {
     drops_roots: false,
     weak: false,
     pairs: false,
+    guards: false,
     guarded: Set::EMPTY,
     shared_reads: false,
     stacks: [false; 2],

@@ -192,6 +192,10 @@ pub enum Pair {
     Noted,
     /// The key was white: it is looked at again when this object is scanned.
     Waits(Object),
+    /// Of a guardian: nothing else is reachable that is not marked, and a marker is to look at the object again.
+    ToChoose,
+    /// Of a guardian: the object was chosen to come back, and is to be marked.
+    Chosen,
 }
 
 /// A state.
@@ -230,6 +234,8 @@ pub struct State {
     pub pair: Pair,
     /// A marker scanned something since the last pass began.
     pub stirred: bool,
+    /// What the guardian guards came back: the reference is strong.
+    pub revived: bool,
     /// Objects that are scanned are looked up: the pair may wait for them.
     pub keyed: bool,
     /// The root slots.
@@ -295,6 +301,9 @@ impl State {
             if root != NONE {
                 from.add(root);
             }
+        }
+        if self.revived && self.weak != NONE {
+            from.add(self.weak);
         }
         self.closure(from)
     }

@@ -29,6 +29,8 @@ pub enum Step {
         /// Whether it is to wait for its key, if that is still white.
         keyed: bool,
     },
+    /// The collector marks what was chosen to come back.
+    Revives,
     /// Dead objects are freed.
     Frees,
     /// The sweep is complete.
@@ -92,6 +94,10 @@ pub enum Act {
     EmptiesPair,
     /// Moves the pair to a new slot.
     MovesPair,
+    /// Registers with the guardian.
+    Registers(Object),
+    /// Takes what came back.
+    Polls(Object),
     /// Hands a full buffer over.
     Spills,
     /// Spawns a child.
@@ -123,6 +129,8 @@ pub enum Look {
     Marks(Object),
     /// Reads the key of the pair.
     ReadsKey(Object),
+    /// Looks whether what is guarded is to come back.
+    Chooses(Object),
     /// Reads the value of the pair, whose key it found marked.
     ReadsValue(Object),
 }
@@ -133,6 +141,7 @@ impl fmt::Display for Step {
             Step::Mutator(mutator, act) => write!(f, "mutator {} {act}", mutator + 1),
             Step::Marker(marker, look) => write!(f, "marker {} {look}", marker + 1),
             Step::Cycle(phase) => write!(f, "collector {}", arrival(phase)),
+            Step::Revives => f.write_str("collector has what comes back marked"),
             Step::Pass { keyed: false } => f.write_str("collector has the pair looked at again"),
             Step::Pass { keyed: true } => {
                 f.write_str("collector has the pair looked at again, to wait for its key")
@@ -206,6 +215,8 @@ impl fmt::Display for Act {
             Act::SetsValue(old, new) => {
                 write!(f, "sets the pair's value := {} (was {})", Pointer(new), Pointer(old))
             }
+            Act::Registers(object) => write!(f, "registers {} with the guardian", Pointer(object)),
+            Act::Polls(object) => write!(f, "takes {}, which came back", Pointer(object)),
             Act::EmptiesPair => f.write_str("empties the pair"),
             Act::MovesPair => f.write_str("moves the pair to a new object"),
             Act::Spills => f.write_str("hands its full buffer over"),
@@ -230,6 +241,7 @@ impl fmt::Display for Look {
             Look::ReadsLocked(object, value) => {
                 write!(f, "reads {}'s cell = {}, marks that, unlocks", Pointer(object), Pointer(value))
             }
+            Look::Chooses(object) => write!(f, "looks whether {} comes back", Pointer(object)),
             Look::ReadsKey(key) => write!(f, "reads the pair's key = {}", Pointer(key)),
             Look::ReadsValue(value) => write!(f, "reads the pair's value = {}", Pointer(value)),
             Look::Marks(object) => write!(f, "marks {}", Pointer(object)),

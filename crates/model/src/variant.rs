@@ -99,6 +99,14 @@ pub enum Variant {
     StackAtHandOver,
     /// Stacks are scanned at the second handshake and at the third.
     StackTwice,
+    /// What is guarded, and white at the end of marking, is let go.
+    GuardForgotten,
+    /// It is chosen when marking has run dry, without a round of handshakes.
+    GuardChosenEarly,
+    /// It comes back, and is not marked.
+    RevivedUnmarked,
+    /// A mutator takes what came back by a plain load.
+    PollUnshaded,
 }
 
 impl Variant {
@@ -152,5 +160,9 @@ impl Variant {
         Variant::StackAtClose,
         Variant::StackAtHandOver,
         Variant::StackTwice,
+        Variant::GuardForgotten,
+        Variant::GuardChosenEarly,
+        Variant::RevivedUnmarked,
+        Variant::PollUnshaded,
     ];
 }

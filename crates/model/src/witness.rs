@@ -74,6 +74,10 @@ pub enum Witness {
     StackShaded,
     /// A mutator loaded from its stack what it had put there before a safepoint.
     StackLoaded,
+    /// An object was chosen to come back.
+    Chosen,
+    /// A mutator took one that came back.
+    GivenBack,
 }
 
 /// A set of them.

@@ -34,6 +34,9 @@ const WEAK: Scene = Scene { name: "weak", holds: [1, 1], weak: true, born: 2, ..
 /// The slot of an ephemeron, and no words that change.
 const PAIRS: Scene =
     Scene { name: "pairs", holds: [2, 1], weak: true, pairs: true, allocates: false, born: 2, ..WORDS };
+/// A guardian of one object.
+const GUARDS: Scene =
+    Scene { name: "guards", holds: [2, 1], weak: true, guards: true, allocates: false, born: 2, ..WORDS };
 /// Private cells and two mutators of one thread; also cells with a lock that readers share.
 const PRIVATE: Scene = Scene {
     name: "private",
@@ -102,6 +105,7 @@ const PASSES: [Witness; 6] = [
     Witness::WeakCleared,
     Witness::UpgradeGated,
 ];
+const REVIVALS: [Witness; 2] = [Witness::Chosen, Witness::GivenBack];
 const CELLS: [Witness; 5] = [
     Witness::Stamped,
     Witness::Logged,
@@ -134,6 +138,11 @@ fn weak_boxes_are_safe_and_tell_the_truth() {
 #[test]
 fn ephemerons_are_safe_and_tell_the_truth() {
     holds(Variant::Correct, PAIRS, &PASSES);
+}
+
+#[test]
+fn guardians_are_safe_and_tell_the_truth() {
+    holds(Variant::Correct, GUARDS, &REVIVALS);
 }
 
 #[test]
@@ -196,7 +205,7 @@ fn some_other_protocols_are_safe() {
 /// Goal: states are kept faithfully, and exchanging names changes nothing. Method: a long random walk.
 #[test]
 fn names_do_not_matter() {
-    for scene in [WORDS, ROOTS, WEAK, PAIRS, PRIVATE, MIXED, FAMILY, CHILDREN] {
+    for scene in [WORDS, ROOTS, WEAK, PAIRS, GUARDS, PRIVATE, MIXED, FAMILY, CHILDREN] {
         let model = Model { scene, variant: Variant::Correct };
         let (mut here, mut there) = (Next::default(), Next::default());
         let mut state = scene.initial_states()[0];
@@ -243,6 +252,14 @@ fn ephemerons_are_safe_in_large_scenes() {
     holds(Variant::Correct, Scene { holds: [2, 2], ..PAIRS }, &PASSES);
     holds(Variant::Correct, Scene { holds: [1, 1], allocates: true, ..PAIRS }, &PASSES);
     holds(Variant::Correct, Scene { holds: [1, 1], born: 3, ..PAIRS }, &PASSES);
+}
+
+#[test]
+#[ignore = "a minute or so; `just model` runs it"]
+fn guardians_are_safe_in_large_scenes() {
+    holds(Variant::Correct, Scene { holds: [2, 2], ..GUARDS }, &REVIVALS);
+    holds(Variant::Correct, Scene { holds: [1, 1], allocates: true, ..GUARDS }, &REVIVALS);
+    holds(Variant::Correct, Scene { holds: [1, 1], born: 3, ..GUARDS }, &REVIVALS);
 }
 
 #[test]

@@ -22,6 +22,8 @@ const THREAD: Scene = Scene { name: "thread", slots: 2, drops_roots: true, born:
 const WEAK: Scene = Scene { name: "weak", weak: true, born: 2, ..STORES };
 /// The slot of an ephemeron.
 const PAIRS: Scene = Scene { name: "pairs", weak: true, pairs: true, born: 2, ..STORES };
+/// A guardian of one object.
+const GUARDS: Scene = Scene { name: "guards", weak: true, guards: true, born: 2, ..STORES };
 /// Cells that both mutators change, and read without exclusive access: private cells under two mutators of one thread.
 const CELLS: Scene = Scene { name: "cells", guarded: Set::ALL, shared_reads: true, ..STORES };
 
@@ -251,6 +253,29 @@ fn reading_a_key_must_shade_it_through_the_gate() {
 #[test]
 fn pairs_with_dead_keys_must_be_cleared() {
     refuted(Variant::WeakNotCleared, bounded(PAIRS, 2), UseAfterFree, 22);
+}
+
+// ---- guardians
+
+#[test]
+fn what_is_guarded_must_come_back() {
+    refuted(Variant::GuardForgotten, bounded(GUARDS, 3), UseAfterFree, 22);
+}
+
+/// Goal: a guardian does not give away what somebody can reach. Method: the object is gray in the buffer of a mutator.
+#[test]
+fn what_comes_back_must_be_chosen_after_a_quiet_round() {
+    refuted(Variant::GuardChosenEarly, bounded(GUARDS, 4), WeakLied, 18);
+}
+
+#[test]
+fn what_comes_back_must_be_marked() {
+    refuted(Variant::RevivedUnmarked, bounded(GUARDS, 3), WeakLied, 28);
+}
+
+#[test]
+fn taking_what_came_back_must_shade_it() {
+    refuted(Variant::PollUnshaded, bounded(GUARDS, 4), UseAfterFree, 30);
 }
 
 // ---- guarded cells

@@ -1,4 +1,4 @@
-//! Models of ephemerons: who reads or changes a pair against the end of marking, and the table against markers.
+//! Models of ephemerons and guardians: who reads or changes a pair, or polls, against the end of marking; the table against markers.
 
 use super::{
     Barrier, Thing, add_root, alloc,
@@ -65,15 +65,19 @@ static HOLDER: Descriptor = Descriptor {
 
 /// A new object with a pair.
 fn alloc_holder(mutator: &Mutator, key: NonNull<u8>, value: NonNull<u8>) -> NonNull<u8> {
+    alloc_slot(mutator, &HOLDER, EphemeronSlot::of(key, value))
+}
+
+fn alloc_slot(mutator: &Mutator, descriptor: &'static Descriptor, slot: EphemeronSlot) -> NonNull<u8> {
     // SAFETY: the model's thread has entered the mutator.
     let local = unsafe { mutator.local() };
-    let kind = Kind::of(&HOLDER);
+    let kind = Kind::of(descriptor);
     // SAFETY: kind, descriptor and size belong together, and the cell is filled below.
     let cell = unsafe { local.bump(kind, HOLDER_BYTES) };
     // SAFETY: as above.
-    let slow = || unsafe { local.alloc_slow(mutator, kind, &HOLDER, HOLDER_BYTES) }.ok();
+    let slow = || unsafe { local.alloc_slow(mutator, kind, descriptor, HOLDER_BYTES) }.ok();
     let cell = cell.or_else(slow).expect("models have memory");
-    let slot: *const EphemeronSlot = Box::leak(Box::new(EphemeronSlot::of(key, value)));
+    let slot: *const EphemeronSlot = Box::leak(Box::new(slot));
     // SAFETY: the cell is new and large enough.
     unsafe { cell.cast::<*const EphemeronSlot>().write(slot) };
     cell
@@ -107,6 +111,27 @@ impl World {
             (holder, is_key_alive.then(|| add_root(&mutator, k)))
         });
         (Arc::new(World { core, holder, key, value, key_root }), mutator)
+    }
+
+    /// The root leads to a guardian of `value`, which leads to `key`.
+    fn guarded(bug: Option<Bug>) -> (Arc<World>, Arc<Mutator>) {
+        let (core, key, value) = (super::core(), Thing::new(), Thing::new());
+        plant(&core, bug);
+        let mutator = attach(&core);
+        let holder = enter(&mutator, || {
+            let (k, v) = (alloc(&mutator, &key), alloc(&mutator, &value));
+            value.store(&mutator, k.as_ptr(), Barrier::On);
+            let holder = alloc_slot(&mutator, &GUARDIAN, EphemeronSlot::default());
+            // SAFETY: the model's thread has entered the mutator.
+            let local = unsafe { mutator.local() };
+            // SAFETY: the cell holds a slot.
+            let slot = unsafe { slot(holder) };
+            // SAFETY: E1: the object is in hand, and nobody else knows the slot.
+            unsafe { local.fill_ephemeron(slot, v, null_mut()) };
+            add_root(&mutator, holder);
+            holder
+        });
+        (Arc::new(World { core, holder, key, value, key_root: None }), mutator)
     }
 
     fn slot(&self) -> &EphemeronSlot {
@@ -241,6 +266,69 @@ fn what_was_exchanged_in_a_pair_lives() {
 #[should_panic(expected = "what can be reached died")]
 fn taking_out_a_value_shades_it() {
     take_against_a_cycle(Some(Bug::BarrierOff), true);
+}
+
+unsafe fn trace_guardian(cell: NonNull<u8>, marker: &mut Marker<'_>) {
+    // SAFETY: the collector passes cells of its descriptor, which begin like holders.
+    let slot = unsafe { slot(cell) };
+    // SAFETY: E1: it stays where it is.
+    unsafe { marker.guard(slot) };
+}
+
+static GUARDIAN: Descriptor = Descriptor { trace: trace_guardian, name: || "Guardian", ..HOLDER };
+
+/// A mutator polls a guardian, and makes a root of what it gets, while another thread runs a cycle that revives the object.
+fn poll_against_a_cycle(bug: Option<Bug>) {
+    explore(2, move || {
+        let (world, mutator) = World::guarded(bug);
+        let poll = |world: &World, mutator: &Mutator| {
+            enter(mutator, || {
+                // SAFETY: the model's thread has entered the mutator.
+                let local = unsafe { mutator.local() };
+                if !world.slot().is_revived() {
+                    return None;
+                }
+                // SAFETY: the slot is reachable, and nobody else is at it.
+                let object = unsafe { local.upgrade_key(world.slot()) }.expect("what came back is alive");
+                // SAFETY: E1: the object is in hand.
+                unsafe { local.empty_ephemeron(world.slot()) };
+                world.assert_alive();
+                Some(add_root(mutator, object))
+            })
+        };
+        let poller = {
+            let mutator = Arc::clone(&mutator);
+            spawn(&world, move |world| poll(world, &mutator))
+        };
+        let driver = spawn(&world, |world| drive(&world.core));
+        let early = poller.join().expect("the mutator is done");
+        finish(&world.core, driver.join().expect("the driver is done"));
+        world.assert_alive();
+        let late = poll(&world, &mutator);
+        assert!(early.is_some() != late.is_some(), "it comes back once");
+        world.collect();
+        world.assert_alive();
+        for root in [early, late].into_iter().flatten() {
+            // SAFETY: the root is dropped once.
+            unsafe { world.core.drop_root(root) };
+        }
+        world.collect();
+        assert_eq!((world.key.drops(), world.value.drops()), (1, 1), "what is dead lives on");
+        detach(&world.core, &mutator);
+    });
+}
+
+/// Goal: an object comes back once, and lives then with all that it leads to. Method: every order of a poll and a cycle; a poll after it.
+#[test]
+fn what_a_guardian_gives_back_lives() {
+    poll_against_a_cycle(None);
+}
+
+/// Goal: the model above can fail. Method: do not mark what comes back.
+#[test]
+#[should_panic(expected = "what can be reached died")]
+fn what_comes_back_is_marked() {
+    poll_against_a_cycle(Some(Bug::RevivedUnmarked));
 }
 
 /// One marker finds a key white and has its slot wait; another one marks the key and looks it up.

@@ -37,6 +37,8 @@ unsafe impl Visitor for Counter {
 
     unsafe fn ephemeron(&mut self, _: &EphemeronSlot) {}
 
+    unsafe fn guard(&mut self, _: &EphemeronSlot) {}
+
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
     }

@@ -14,6 +14,8 @@ impl Visitor for Curious {
 
     unsafe fn ephemeron(&mut self, _: &EphemeronSlot) {}
 
+    unsafe fn guard(&mut self, _: &EphemeronSlot) {}
+
     fn guarded(&mut self, _: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
     }
