@@ -215,11 +215,11 @@ unsafe impl Visitor for Shader<'_> {
     }
 
     unsafe fn ephemeron(&mut self, _slot: &EphemeronSlot) {
-        // E1: slots do not lie behind locks, so none is in what a barrier logs.
+        // P1: slots do not lie behind locks, so none is in what a barrier logs.
     }
 
     unsafe fn guard(&mut self, _slot: &EphemeronSlot) {
-        // E1: as above.
+        // P1: as above.
     }
 
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {

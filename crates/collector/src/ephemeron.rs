@@ -20,7 +20,7 @@
 //!
 //! And what is taken out of a slot is shaded first (S1), so that marking finds the value there or has it. This is why the key of what is
 //! changed must be in hand, and why pairs are copied from slot to slot only by mutators that are not closed: their new slots are
-//! part of the snapshot, while an object that is born black later is not looked at in this cycle (E2).
+//! part of the snapshot, while an object that is born black later is not looked at in this cycle (P2).
 //!
 //! | step | order |
 //! |---|---|
@@ -54,7 +54,7 @@ impl EphemeronSlot {
     /// Where the key is, dead or alive: an address to compare, and nothing else. `None` if the slot is free.
     #[inline]
     pub fn peek_key(&self) -> Option<NonNull<u8>> {
-        // ORDERING: Acquire pairs with the Releases of `fill` and `clear` (E1).
+        // ORDERING: Acquire pairs with the Releases of `fill` and `clear` (P1).
         NonNull::new(self.key.load(Ordering::Acquire))
     }
 
@@ -79,13 +79,13 @@ impl EphemeronSlot {
     /// Clears the slot unless its key changed: the key is dead, so that no mutator can be at the slot.
     pub(crate) fn clear(&self, key: NonNull<u8>) {
         self.value.store(null_mut(), Ordering::Relaxed);
-        // ORDERING: E1: Release: whoever finds the slot free does not see the old value any more, nor is its own overwritten.
+        // ORDERING: P1: Release: whoever finds the slot free does not see the old value any more, nor is its own overwritten.
         let _ = self.key.compare_exchange(key.as_ptr(), null_mut(), Ordering::Release, Ordering::Relaxed);
     }
 }
 
 impl Local {
-    /// Whether this mutator is between its third handshake and the end of the cycle. It must not copy pairs from one slot to another then (E2).
+    /// Whether this mutator is between its third handshake and the end of the cycle. It must not copy pairs from one slot to another then (P2).
     pub fn is_closed(&self) -> bool {
         self.stamp.get().is_some() && !self.core().plants(Bug::ClosedUnknown)
     }
@@ -96,8 +96,8 @@ impl Local {
     ///
     /// Key and value (or null) are objects of this heap that are reachable now, and no other mutator is at the slot.
     pub unsafe fn fill_ephemeron(&self, slot: &EphemeronSlot, key: NonNull<u8>, value: *mut u8) {
-        debug_assert!(slot.peek_key().is_none() && slot.peek_value().is_none(), "E1: the slot is free");
-        // ORDERING: E1: Release, the value first: who sees the key sees the value, and both complete.
+        debug_assert!(slot.peek_key().is_none() && slot.peek_value().is_none(), "P1: the slot is free");
+        // ORDERING: P1: Release, the value first: who sees the key sees the value, and both complete.
         slot.value.store(value, Ordering::Release);
         slot.key.store(key.as_ptr(), Ordering::Release);
     }
@@ -136,7 +136,7 @@ impl Local {
     pub unsafe fn empty_ephemeron(&self, slot: &EphemeronSlot) -> *mut u8 {
         // SAFETY: C2: as above.
         let value = unsafe { self.overwrite(&slot.value, null_mut()) };
-        // ORDERING: E1: Release: who finds the slot free finds no value in it.
+        // ORDERING: P1: Release: who finds the slot free finds no value in it.
         slot.key.store(null_mut(), Ordering::Release);
         value
     }
@@ -145,9 +145,9 @@ impl Local {
     ///
     /// # Safety
     ///
-    /// E2: the mutator is not closed; no other mutator is at either slot.
+    /// P2: the mutator is not closed; no other mutator is at either slot.
     pub unsafe fn copy_ephemeron(&self, from: &EphemeronSlot, to: &EphemeronSlot) {
-        debug_assert!(!self.is_closed(), "E2");
+        debug_assert!(!self.is_closed(), "P2");
         if let Some(key) = from.peek_key() {
             let value = from.peek_value().map_or(null_mut(), NonNull::as_ptr);
             // SAFETY: promised by the caller.

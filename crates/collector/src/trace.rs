@@ -32,7 +32,7 @@ pub unsafe trait Visitor {
     ///
     /// # Safety
     ///
-    /// E1: the slot is one of the object that is being traced, and does not lie behind a lock; mutators change it by
+    /// P1: the slot is one of the object that is being traced, and does not lie behind a lock; mutators change it by
     /// [`Local`](crate::Local)'s functions alone.
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot);
 
@@ -41,7 +41,7 @@ pub unsafe trait Visitor {
     ///
     /// # Safety
     ///
-    /// E1: as for [`Visitor::ephemeron`].
+    /// P1: as for [`Visitor::ephemeron`].
     unsafe fn guard(&mut self, slot: &EphemeronSlot);
 
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is

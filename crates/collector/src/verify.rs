@@ -253,7 +253,7 @@ impl Core {
     fn verify_size(&self, step: &Step, descriptor: &Descriptor, walk: &mut Walk) {
         let Some(raw) = descriptor.raw else { return };
         let mut own_bytes = None;
-        // SAFETY: E1: the cell holds an object of the type. One whose size panics says nothing.
+        // SAFETY: P1: the cell holds an object of the type. One whose size panics says nothing.
         contain(|| own_bytes = unsafe { raw.size_of_object(step.cell) });
         // SAFETY: C2: the cell is one of this arena.
         let bytes = unsafe { self.arena.object_bytes(step.cell.as_ptr()) };

@@ -22,13 +22,13 @@ pub(crate) struct Slot<'gc> {
     brand: Brand<'gc>,
 }
 
-// SAFETY: T1: key and value are shown as what they are; T3: they are atomic, and changed as the collector wants it (E1).
+// SAFETY: T1: key and value are shown as what they are; T3: they are atomic, and changed as the collector wants it (P1).
 unsafe impl<'gc> Trace<'gc> for Slot<'gc> {
     const NEEDS_TRACE: bool = true;
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        // SAFETY: E1: slots are made in objects of their own and in slices, which do not move.
+        // SAFETY: P1: slots are made in objects of their own and in slices, which do not move.
         unsafe { visitor.ephemeron(&self.slot) };
     }
 }
@@ -160,7 +160,7 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
         // In hand until the value is changed: the pair cannot be cleared before.
         let _key = self.key(cx)?;
         let slot = &self.pair.into_ref().slot;
-        // SAFETY: E1: the key is in hand; H1: the new value is alive in this scope.
+        // SAFETY: P1: the key is in hand; H1: the new value is alive in this scope.
         let old = unsafe { cx.local().set_ephemeron_value(slot, Gc::cell(value).as_ptr()) };
         // SAFETY: H1: the value of a live key is alive, and was a `V` when it was put there.
         NonNull::new(old).map(|old| unsafe { Gc::from_cell(old) })

@@ -17,13 +17,13 @@ struct GuardSlot<'gc> {
     brand: Brand<'gc>,
 }
 
-// SAFETY: T1: the object is shown as what it is; T3: it is atomic, and changed as the collector wants it (E1).
+// SAFETY: T1: the object is shown as what it is; T3: it is atomic, and changed as the collector wants it (P1).
 unsafe impl<'gc> Trace<'gc> for GuardSlot<'gc> {
     const NEEDS_TRACE: bool = true;
 
     #[inline]
     fn trace<V: Visitor>(&self, visitor: &mut V) {
-        // SAFETY: E1: slots are made in slices, which do not move.
+        // SAFETY: P1: slots are made in slices, which do not move.
         unsafe { visitor.guard(&self.slot) };
     }
 }
@@ -120,7 +120,7 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
         }
         let mut state = self.state.borrow_mut();
         let slot = &self.slots.get(state.used).expect("there is room now").slot;
-        // SAFETY: E1: the object is alive in this scope, the slot is free, and the guardian of one thread.
+        // SAFETY: P1: the object is alive in this scope, the slot is free, and the guardian of one thread.
         unsafe { cx.local().fill_ephemeron(slot, Gc::cell(object), null_mut()) };
         state.used += 1;
         state.len += 1;
@@ -142,7 +142,7 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
             }
             // SAFETY: W2: the slot is alive like the guardian, whose thread this is. A weak load, as marking may not have come to it.
             let Some(object) = (unsafe { cx.local().upgrade_key(slot) }) else { continue };
-            // SAFETY: E1: the object is in hand, and the guardian of one thread.
+            // SAFETY: P1: the object is in hand, and the guardian of one thread.
             unsafe { cx.local().empty_ephemeron(slot) };
             state.len -= 1;
             // SAFETY: H1: an upgrade gives what is alive; it was a `T` when it was registered.
@@ -179,7 +179,7 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
         let mut used = 0;
         for slot in (0..state.used).filter_map(|slot| self.slots.get(slot)) {
             if slot.slot.peek_key().is_some() {
-                // SAFETY: E2: asked above; only this thread's mutators are at the guardian.
+                // SAFETY: P2: asked above; only this thread's mutators are at the guardian.
                 unsafe { cx.local().copy_ephemeron(&slot.slot, &new.get(used).slot) };
                 used += 1;
             }

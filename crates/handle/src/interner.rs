@@ -106,7 +106,7 @@ impl<'gc> GcInterner<'gc> {
         }
         let string = cx.try_alloc_str(text)?;
         let reserved = self.table.reserve(cx)?;
-        // SAFETY: E1: the string is alive in this scope, the slot is free, and the set of one thread.
+        // SAFETY: P1: the string is alive in this scope, the slot is free, and the set of one thread.
         unsafe { cx.local().fill_ephemeron(reserved.slot, Gc::cell(string), null_mut()) };
         self.table.enter(hash, &reserved);
         Ok(string)

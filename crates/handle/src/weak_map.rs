@@ -109,7 +109,7 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     ) -> Result<Option<Gc<'gc, V>>, AllocError<Gc<'gc, V>>> {
         let (key, raw) = (Gc::cell(key), Gc::cell(value).as_ptr());
         if let Some(slot) = self.table.find(hash(key), |slot| slot.peek_key() == Some(key)) {
-            // SAFETY: E1: the key is in hand; H1: the new value is alive in this scope.
+            // SAFETY: P1: the key is in hand; H1: the new value is alive in this scope.
             let old = unsafe { cx.local().set_ephemeron_value(slot, raw) };
             // SAFETY: H1: as in `get`.
             return Ok(NonNull::new(old).map(|old| unsafe { Gc::from_cell(old) }));
@@ -118,7 +118,7 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
             Ok(reserved) => reserved,
             Err(error) => return Err(AllocError { value, full: error.full }),
         };
-        // SAFETY: E1: key and value are alive in this scope, the slot is free, and the map of one thread.
+        // SAFETY: P1: key and value are alive in this scope, the slot is free, and the map of one thread.
         unsafe { cx.local().fill_ephemeron(reserved.slot, key, raw) };
         self.table.enter(hash(key), &reserved);
         Ok(None)
@@ -132,7 +132,7 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
             hash(key),
             |slot| slot.peek_key() == Some(key),
             |slot| {
-                // SAFETY: E1: the key is in hand, and the map of one thread.
+                // SAFETY: P1: the key is in hand, and the map of one thread.
                 unsafe { cx.local().empty_ephemeron(slot) }
             },
         )?;

@@ -9,7 +9,7 @@
 //! A slot in use has one entry in the index, a free one none. When the collector clears a slot, its entry stays behind, and is not
 //! found any more; *purging* takes such entries out and frees their slots. That happens when the slots are used up, and when about
 //! half of the entries are of that kind, which is estimated when the heap says that something was cleared. Once three quarters
-//! of the slots are free, the pairs move to fewer segments, but not while the mutator is closed (E2).
+//! of the slots are free, the pairs move to fewer segments, but not while the mutator is closed (P2).
 //!
 //! Not `Sync`: one thread's mutators use it. No function calls out while the state is borrowed.
 
@@ -205,7 +205,7 @@ impl<'gc> WeakTable<'gc> {
         for (hash, slot) in state.index.entries() {
             let from = self.slot(slot);
             if from.peek_key().is_some() {
-                // SAFETY: E2: the caller asked; only this thread's mutators are at the table.
+                // SAFETY: P2: the caller asked; only this thread's mutators are at the table.
                 unsafe { cx.local().copy_ephemeron(from, &new.get(used).slot) };
                 index.insert(hash, used);
                 used += 1;

@@ -111,7 +111,7 @@ pub enum Variant {
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 48] = [
+    pub const ALL: [Variant; 52] = [
         Variant::Correct,
         Variant::NoFlush,
         Variant::ArmIsClose,

@@ -15,7 +15,7 @@
 //!
 //! That nothing is lost between a look at the mark and the note: passes begin when no marker holds work, so whatever was marked by then
 //! is seen; what is marked later makes for another pass. In the table, the mark is looked at and the slot noted in one critical
-//! section of the shard; who marks a key looks there afterwards (E3).
+//! section of the shard; who marks a key looks there afterwards (P3).
 
 use crate::{ephemeron::EphemeronSlot, heap::Core, mark::MarkQueue, plant::Bug};
 use hashbrown::{HashMap, hash_map};
@@ -34,19 +34,19 @@ const LEVEL_KEYS_LEAST: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry(NonNull<EphemeronSlot>);
 
-// SAFETY: E1: slots are atomic, and lie in objects that are marked: they stay in place until the cycle is over.
+// SAFETY: P1: slots are atomic, and lie in objects that are marked: they stay in place until the cycle is over.
 unsafe impl Send for Entry {}
 
 impl Entry {
     /// # Safety
     ///
-    /// E1: the slot lies in an object of the heap that was shown to a marker in this cycle, and is forgotten with the cycle.
+    /// P1: the slot lies in an object of the heap that was shown to a marker in this cycle, and is forgotten with the cycle.
     pub(crate) unsafe fn of(slot: &EphemeronSlot) -> Entry {
         Entry(NonNull::from(slot))
     }
 
     pub(crate) fn slot(&self) -> &EphemeronSlot {
-        // SAFETY: E1: promised to `of`.
+        // SAFETY: P1: promised to `of`.
         unsafe { self.0.as_ref() }
     }
 }
@@ -140,7 +140,7 @@ impl Ephemerons {
         self.cleared.load(Relaxed)
     }
 
-    /// Keeps a slot until its key is marked: `true`; or finds that it is: `false` (E3).
+    /// Keeps a slot until its key is marked: `true`; or finds that it is: `false` (P3).
     pub(crate) fn wait_for(&self, key: NonNull<u8>, entry: Entry, is_marked: impl FnOnce() -> bool) -> bool {
         // One critical section: who marks the key from now on looks it up after this, or is seen here.
         let mut shard = self.shard(key.addr().get()).lock();
@@ -216,7 +216,7 @@ impl Core {
             return false;
         }
         *passes += 1;
-        // Before the work is there: who takes it knows, and nobody else holds any (E3).
+        // Before the work is there: who takes it knows, and nobody else holds any (P3).
         self.queue.set_keyed(*passes > PLAIN_PASSES_MAX);
         self.queue.push_ephemerons(mem::take(&mut *noted));
         true

@@ -456,13 +456,13 @@ unsafe impl Visitor for Marker<'_> {
 
     #[inline]
     unsafe fn ephemeron(&mut self, slot: &EphemeronSlot) {
-        // SAFETY: E1: by the caller's contract.
+        // SAFETY: P1: by the caller's contract.
         self.look_at(unsafe { Entry::of(slot) });
     }
 
     #[inline]
     unsafe fn guard(&mut self, slot: &EphemeronSlot) {
-        // SAFETY: E1: by the caller's contract.
+        // SAFETY: P1: by the caller's contract.
         self.look_at_guard(unsafe { Entry::of(slot) });
     }
 

@@ -185,7 +185,7 @@ impl MarkQueue {
 
     /// Before slots are given back to be looked at again: whether they wait in a table. Nobody holds work.
     pub(crate) fn set_keyed(&self, keyed: bool) {
-        // ORDERING: E3: Relaxed: whoever takes work next, does so under the lock, after this.
+        // ORDERING: P3: Relaxed: whoever takes work next, does so under the lock, after this.
         self.keyed.store(keyed, Relaxed);
     }
 

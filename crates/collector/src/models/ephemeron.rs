@@ -46,7 +46,7 @@ unsafe fn slot<'a>(cell: NonNull<u8>) -> &'a EphemeronSlot {
 unsafe fn trace_holder(cell: NonNull<u8>, marker: &mut Marker<'_>) {
     // SAFETY: the collector passes cells of its descriptor.
     let slot = unsafe { slot(cell) };
-    // SAFETY: E1: it stays where it is.
+    // SAFETY: P1: it stays where it is.
     unsafe { marker.ephemeron(slot) };
 }
 
@@ -126,7 +126,7 @@ impl World {
             let local = unsafe { mutator.local() };
             // SAFETY: the cell holds a slot.
             let slot = unsafe { slot(holder) };
-            // SAFETY: E1: the object is in hand, and nobody else knows the slot.
+            // SAFETY: P1: the object is in hand, and nobody else knows the slot.
             unsafe { local.fill_ephemeron(slot, v, null_mut()) };
             add_root(&mutator, holder);
             holder
@@ -226,7 +226,7 @@ fn take_against_a_cycle(bug: Option<Bug>, empties: bool) {
                     // SAFETY: the model's thread has entered the mutator.
                     let local = unsafe { mutator.local() };
                     world.read(local).expect("the key has a root");
-                    // SAFETY: E1: the key is in hand, and nobody else changes the pair.
+                    // SAFETY: P1: the key is in hand, and nobody else changes the pair.
                     let value = unsafe {
                         if empties {
                             local.empty_ephemeron(world.slot())
@@ -271,7 +271,7 @@ fn taking_out_a_value_shades_it() {
 unsafe fn trace_guardian(cell: NonNull<u8>, marker: &mut Marker<'_>) {
     // SAFETY: the collector passes cells of its descriptor, which begin like holders.
     let slot = unsafe { slot(cell) };
-    // SAFETY: E1: it stays where it is.
+    // SAFETY: P1: it stays where it is.
     unsafe { marker.guard(slot) };
 }
 
@@ -290,7 +290,7 @@ fn poll_against_a_cycle(bug: Option<Bug>) {
                 }
                 // SAFETY: the slot is reachable, and nobody else is at it.
                 let object = unsafe { local.upgrade_key(world.slot()) }.expect("what came back is alive");
-                // SAFETY: E1: the object is in hand.
+                // SAFETY: P1: the object is in hand.
                 unsafe { local.empty_ephemeron(world.slot()) };
                 world.assert_alive();
                 Some(add_root(mutator, object))
@@ -343,7 +343,7 @@ fn wait_against_a_mark(looks_too_early: bool) {
             thread::spawn(move || {
                 let early = looks_too_early && is_marked.load(Relaxed);
                 let look = || if looks_too_early { early } else { is_marked.load(Relaxed) };
-                // SAFETY: E1: slots of models are never freed.
+                // SAFETY: P1: slots of models are never freed.
                 let entry = unsafe { Entry::of(slot) };
                 !ephemerons.wait_for(key, entry, look)
             })

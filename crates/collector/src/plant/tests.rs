@@ -62,9 +62,9 @@ unsafe fn trace_node<V: Visitor>(cell: Cell, visitor: &mut V) {
             unsafe { visitor.edge(target) };
         }
     }
-    // SAFETY: E1: nodes do not move.
+    // SAFETY: P1: nodes do not move.
     unsafe { visitor.ephemeron(&node.pair) };
-    // SAFETY: E1: as above.
+    // SAFETY: P1: as above.
     unsafe { visitor.guard(&node.guard) };
     visitor.guarded(&node.lock, |visitor| {
         // SAFETY: these tests have one thread.

@@ -72,7 +72,7 @@ fn the_verifier_sees_that_values_are_not_shaded() {
         world.begin();
         world.enter(mutator, |cx| {
             assert_eq!(cx.upgrade(world.get(holder)), Some(world.get(key)));
-            // SAFETY: E1: the key is in hand.
+            // SAFETY: P1: the key is in hand.
             let value = unsafe { cx.local().empty_ephemeron(slot(world.get(holder))) };
             cx.root(cx.node(NonNull::new(value)));
         });
@@ -100,7 +100,7 @@ fn the_verifier_sees_that_pairs_are_copied_after_the_snapshot() {
         let copy = |cx: Scope<'_>| {
             let to = cx.node(None);
             if !cx.local().is_closed() {
-                // SAFETY: E2: or so it says.
+                // SAFETY: P2: or so it says.
                 unsafe { cx.local().copy_ephemeron(slot(world.get(holder)), slot(to)) };
             }
             cx.root(to)

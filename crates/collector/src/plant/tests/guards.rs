@@ -26,7 +26,7 @@ impl Scope<'_> {
         }
         // SAFETY: the node is in hand, and these tests have one thread.
         let object = unsafe { self.local().upgrade_key(guard(holder)) }?;
-        // SAFETY: E1: the object is in hand.
+        // SAFETY: P1: the object is in hand.
         unsafe { self.local().empty_ephemeron(guard(holder)) };
         Some(object)
     }
@@ -112,7 +112,7 @@ fn revived_objects_live_whenever_they_are_polled() {
             let two = cx.node(Some(cx.guardian(inner)));
             cx.store(one, 0, Some(two));
             let holder = cx.node(None);
-            // SAFETY: E1: all are in hand.
+            // SAFETY: P1: all are in hand.
             unsafe { cx.local().fill_ephemeron(slot(holder), two, cx.node(None).as_ptr()) };
             ([one, two].map(|object| cx.root(cx.guardian(object))), cx.root(holder))
         });
