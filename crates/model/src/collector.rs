@@ -57,23 +57,7 @@ impl Model {
                     after.pair = Pair::Due;
                 }
             }
-            Phase::Mark if self.is_drained(state) => {
-                if state.pair == Pair::Chosen {
-                    self.revive(&mut after);
-                    return Some(after);
-                }
-                if self.variant == Variant::GuardChosenEarly && self.begin_guard_stage(&mut after) {
-                    return Some(after);
-                }
-                if self.begin_pass(&mut after, next) {
-                    return Some(after);
-                }
-                if matches!(self.variant, Variant::NoHandOver | Variant::SweepTooEarly) {
-                    finish(&mut after);
-                } else {
-                    self.request(&mut after, Phase::HandOver);
-                }
-            }
+            Phase::Mark if self.is_drained(state) => self.end_of_marking(&mut after, next),
             Phase::HandOver if everybody_passed => {
                 let ignores_pushes = self.variant == Variant::IgnorePushes;
                 if (state.pushed && !ignores_pushes) || !self.is_drained(state) {
@@ -110,6 +94,25 @@ impl Model {
             _ => return None,
         }
         Some(after)
+    }
+
+    /// No work is queued or held: what is still to be done before the round of handshakes that may end marking, or that.
+    fn end_of_marking(&self, state: &mut State, next: &mut Next) {
+        if state.pair == Pair::Chosen {
+            self.revive(state);
+            return;
+        }
+        if self.variant == Variant::GuardChosenEarly && self.begin_guard_stage(state) {
+            return;
+        }
+        if self.begin_pass(state, next) {
+            return;
+        }
+        if matches!(self.variant, Variant::NoHandOver | Variant::SweepTooEarly) {
+            finish(state);
+        } else {
+            self.request(state, Phase::HandOver);
+        }
     }
 
     /// The pair is looked at again, if something was scanned since its key was found white. Whether the cycle becomes a keyed one
