@@ -3,7 +3,6 @@
 use crate::{
     cycle::Phase,
     descriptor::Descriptor,
-    external::ExternalBytes,
     local::{Kind, Local},
     mutator::Mutator,
     sweeper::DropGlue,
@@ -266,30 +265,8 @@ impl Local {
         Ok(cell)
     }
 
-    /// Counts bytes outside of the heap that an object will hold, and pays for them like for an allocation.
-    pub fn account_external(&self, mutator: &Mutator, bytes: u64) -> ExternalBytes {
-        let held = self.core().external_bytes(bytes);
-        if !self.core().birthplace.is_elsewhere() {
-            self.pay(mutator, usize::try_from(bytes).unwrap_or(usize::MAX));
-        }
-        held
-    }
-
-    /// The same, unless the hard limit stands against it.
-    ///
-    /// # Errors
-    ///
-    /// [`HeapFull`] when there is a hard limit, and no room for so many bytes below it.
-    pub fn try_account_external(&self, mutator: &Mutator, bytes: u64) -> Result<ExternalBytes, HeapFull> {
-        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
-        match self.core().refuses(wanted) {
-            Some(cause) => Err(self.full(mutator, wanted, cause)),
-            None => Ok(self.account_external(mutator, bytes)),
-        }
-    }
-
     /// What an allocation owes the cycle: begin one, or mark a little.
-    fn pay(&self, mutator: &Mutator, bytes: usize) {
+    pub(crate) fn pay(&self, mutator: &Mutator, bytes: usize) {
         let core = self.core();
         core.pace_memory();
         if core.driver.take_owed_wake() {

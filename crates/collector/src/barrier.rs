@@ -6,7 +6,13 @@
 //! held. A mutator that is not armed pays one predictable branch.
 
 use crate::{
-    ephemeron::EphemeronSlot, local::Local, mark::Gray, mark_lock::MarkLock, plant::Bug, trace::Visitor,
+    ephemeron::EphemeronSlot,
+    local::Local,
+    mark::Gray,
+    mark_lock::MarkLock,
+    piece_lock::PieceLock,
+    plant::Bug,
+    trace::{Visitor, each_piece},
 };
 use mudlark_arena::{
     Marks,
@@ -175,6 +181,43 @@ impl Local {
         self.log_in_stage(lock, || contents(&mut Shader { local: self }));
     }
 
+    /// One operation on the contents that `lock` guards. With a shader, `change` first shades what it is about to take out (S1). It
+    /// runs no code of the program's: a marker may be waiting.
+    #[inline]
+    pub fn change<R>(&self, lock: &PieceLock, change: impl FnOnce(Option<&mut Shader<'_>>) -> R) -> R {
+        if self.armed.get() { self.change_armed(lock, change) } else { change(None) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_armed<R>(&self, lock: &PieceLock, change: impl FnOnce(Option<&mut Shader<'_>>) -> R) -> R {
+        if self.core().birthplace.is_elsewhere() {
+            return change(None);
+        }
+        let mut shader = Shader { local: self };
+        match self.stamp.get() {
+            Some(stamp) => lock.change(stamp, |shades| change(Some(&mut shader).filter(|_| shades))),
+            // Nobody marks before every mutator is closed.
+            None => change(Some(&mut shader)),
+        }
+    }
+
+    /// Before the contents that `lock` guards are changed at will: shades what `piece` reports and no marker has seen, unless that
+    /// was done.
+    #[inline]
+    pub fn log_pieces(&self, lock: &PieceLock, piece: impl FnMut(&mut Shader<'_>, usize) -> Option<usize>) {
+        if self.armed.get() {
+            self.log_pieces_armed(lock, piece);
+        }
+    }
+
+    #[cold]
+    fn log_pieces_armed(&self, lock: &PieceLock, piece: impl FnMut(&mut Shader<'_>, usize) -> Option<usize>) {
+        if !self.core().birthplace.is_elsewhere() {
+            Shader { local: self }.guarded_pieces(lock, piece);
+        }
+    }
+
     pub(crate) fn log_in_stage(&self, lock: &MarkLock, shade: impl FnOnce()) {
         match self.stamp.get() {
             Some(stamp) if self.core().plants(Bug::StampWithoutShading) => lock.log(stamp, || {}),
@@ -226,5 +269,12 @@ unsafe impl Visitor for Shader<'_> {
         // A cell inside a cell: the outer one's exclusive borrow can move it, so its contents are logged with it.
         let local = self.local;
         local.log_in_stage(lock, || contents(self));
+    }
+
+    fn guarded_pieces(&mut self, lock: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        match self.local.stamp.get() {
+            Some(stamp) => lock.log(stamp, |first| piece(self, first)),
+            None => each_piece(|first| piece(self, first)),
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! Memory outside of the heap that objects hold: it paces cycles and counts against the memory limit.
 
-use crate::heap::Core;
+use crate::{
+    alloc_slow::{FullCause, HeapFull},
+    heap::Core,
+    local::Local,
+    mutator::Mutator,
+};
 use mudlark_arena::sync::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
@@ -23,7 +28,8 @@ impl ExternalBytes {
         self.bytes
     }
 
-    /// Says another number from now on: the buffer has grown, or shrunk.
+    /// Says another number from now on: the buffer has grown, or shrunk. Whoever has a scope takes its `resize_external`, which pays
+    /// for what is more.
     pub fn resize(&mut self, bytes: u64) {
         if bytes >= self.bytes {
             self.held.fetch_add(bytes - self.bytes, Relaxed);
@@ -31,6 +37,35 @@ impl ExternalBytes {
             self.held.fetch_sub(self.bytes - bytes, Relaxed);
         }
         self.bytes = bytes;
+    }
+}
+
+/// The account of a buffer that grows and shrinks: nothing before the first byte.
+#[derive(Default, Debug)]
+pub struct ExternalAccount(Option<ExternalBytes>);
+
+impl ExternalAccount {
+    /// An account that says nothing.
+    pub const fn new() -> ExternalAccount {
+        ExternalAccount(None)
+    }
+
+    /// How many bytes it says.
+    pub fn bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, ExternalBytes::bytes)
+    }
+
+    /// Says another number, for the heap whose bytes are counted in `held`. Returns how many more that heap holds now.
+    fn set(&mut self, held: &Arc<AtomicU64>, bytes: u64) -> u64 {
+        // A value without pointers can have come from another heap.
+        if let Some(external) = self.0.as_mut().filter(|external| Arc::ptr_eq(&external.held, held)) {
+            let before = external.bytes;
+            external.resize(bytes);
+            bytes.saturating_sub(before)
+        } else {
+            self.0 = (bytes > 0).then(|| ExternalBytes::new(held, bytes));
+            bytes
+        }
     }
 }
 
@@ -44,5 +79,93 @@ impl Core {
     /// Counts bytes outside of the heap that an object will hold.
     pub fn external_bytes(&self, bytes: u64) -> ExternalBytes {
         ExternalBytes::new(self.pace.external_held(), bytes)
+    }
+}
+
+impl Local {
+    /// Counts bytes outside of the heap that an object will hold, and pays for them like for an allocation.
+    pub fn account_external(&self, mutator: &Mutator, bytes: u64) -> ExternalBytes {
+        let held = self.core().external_bytes(bytes);
+        self.pay_external(mutator, bytes);
+        held
+    }
+
+    /// Counts bytes outside of the heap that an object will hold, unless the hard limit stands against it.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapFull`] when there is a hard limit, and no room for so many bytes below it.
+    pub fn try_account_external(&self, mutator: &Mutator, bytes: u64) -> Result<ExternalBytes, HeapFull> {
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+        match self.core().refuses(wanted) {
+            Some(cause) => Err(self.full(mutator, wanted, cause)),
+            None => Ok(self.account_external(mutator, bytes)),
+        }
+    }
+
+    /// Counts another number from now on, and pays for what is more like for an allocation.
+    pub fn resize_external(&self, mutator: &Mutator, held: &mut ExternalBytes, bytes: u64) {
+        let more = bytes.saturating_sub(held.bytes);
+        held.resize(bytes);
+        self.pay_external(mutator, more);
+    }
+
+    /// The same for an account, whatever it comes to.
+    pub fn settle_external(&self, mutator: &Mutator, account: &mut ExternalAccount, bytes: u64) {
+        let more = account.set(self.core().pace.external_held(), bytes);
+        self.pay_external(mutator, more);
+    }
+
+    /// Before a buffer grows to `bytes`: counts and pays for them, if they find room below the maximum heap.
+    ///
+    /// # Errors
+    ///
+    /// When what the heap holds, inside and outside, would become more than its maximum or its hard limit. Nothing has happened, and a cycle is asked for.
+    pub fn grow_external(
+        &self,
+        mutator: &Mutator,
+        account: &mut ExternalAccount,
+        bytes: u64,
+    ) -> Result<(), HeapFull> {
+        let core = self.core();
+        let more = bytes.saturating_sub(account.bytes());
+        let wanted = usize::try_from(more).unwrap_or(usize::MAX);
+        let is_beyond = core.counted_bytes().saturating_add(more) > core.max_heap() as u64;
+        if let Some(cause) = core.refuses(wanted).or(is_beyond.then_some(FullCause::Limit)) {
+            return Err(self.full(mutator, usize::try_from(bytes).unwrap_or(usize::MAX), cause));
+        }
+        self.settle_external(mutator, account, bytes);
+        Ok(())
+    }
+
+    /// What it becomes when the system's allocator gives no memory for a buffer that was counted.
+    pub fn refused_external(&self, mutator: &Mutator, bytes: usize) -> HeapFull {
+        self.full(mutator, bytes, FullCause::System)
+    }
+
+    fn pay_external(&self, mutator: &Mutator, more: u64) {
+        if more > 0 && !self.core().birthplace.is_elsewhere() {
+            self.pay(mutator, usize::try_from(more).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Goal: an account counts in the heap that it was settled in last. Method: two heaps' counters, one account.
+    #[test]
+    fn an_account_moves_between_heaps() {
+        let [one, two] = [0, 0].map(|zero: u64| Arc::new(AtomicU64::new(zero)));
+        let counted = || (one.load(Relaxed), two.load(Relaxed));
+        let mut account = ExternalAccount::new();
+        assert_eq!((account.set(&one, 0), counted()), (0, (0, 0)));
+        assert_eq!((account.set(&one, 10), counted()), (10, (10, 0)));
+        assert_eq!((account.set(&one, 30), counted()), (20, (30, 0)));
+        assert_eq!((account.set(&one, 5), counted()), (0, (5, 0)));
+        assert_eq!((account.set(&two, 7), counted()), (7, (0, 7)));
+        drop(account);
+        assert_eq!(counted(), (0, 0));
     }
 }

@@ -13,7 +13,7 @@ use mudlark_arena::{BLOCK_BYTES, sync::Ordering::Relaxed};
 
 impl Core {
     /// Bytes that count against the hard limit now.
-    fn counted_bytes(&self) -> u64 {
+    pub(crate) fn counted_bytes(&self) -> u64 {
         self.accounts.live().saturating_add(self.pace.external())
     }
 

@@ -28,6 +28,22 @@ impl Stamp {
     pub(crate) fn of_cycle(cycle: u64) -> Stamp {
         Stamp(cycle)
     }
+
+    pub(crate) fn cycle(self) -> u64 {
+        self.0
+    }
+}
+
+/// What came of a look at contents that single operations may be changing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Look<R> {
+    /// It was looked at them.
+    Seen(R),
+    /// A mutator shaded them all.
+    Stamped,
+    /// A mutator is at it, and may leave something to see.
+    Busy,
 }
 
 const LOCKED: u64 = 1;
@@ -55,22 +71,52 @@ impl MarkLock {
     ///
     /// Never waits: who holds the lock now is a closed mutator that shades all contents itself.
     pub(crate) fn scan(&self, closed: Stamp, scan: impl FnOnce()) {
+        // If a mutator came first, it shades.
+        let _ = self.try_scan(closed, scan);
+    }
+
+    /// As [`MarkLock::scan`], and tells what came of it: for contents that mutators also [change](MarkLock::change).
+    pub(crate) fn try_scan<R>(&self, closed: Stamp, scan: impl FnOnce() -> R) -> Look<R> {
         // ORDERING: Acquire pairs with the Release in `Held::drop`: contents written before an older stamp are seen.
         let state = self.state.load(Ordering::Acquire);
-        if state & LOCKED != 0 || state >> 1 == closed.0 {
-            return;
+        if state >> 1 == closed.0 {
+            return Look::Stamped;
         }
-        if self.state.compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            let _held = Held { lock: self, after: state };
-            scan();
+        if state & LOCKED != 0
+            || self
+                .state
+                .compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+        {
+            return Look::Busy;
         }
-        // On failure a mutator came first, and shades.
+        let _held = Held { lock: self, after: state };
+        Look::Seen(scan())
+    }
+
+    /// One operation of a closed mutator, which shades itself what it takes out if it is told so: unless all was shaded before.
+    ///
+    /// Waits for a marker that is reading the contents, if one is. Leaves no stamp.
+    pub(crate) fn change<R>(&self, now: Stamp, change: impl FnOnce(bool) -> R) -> R {
+        match self.hold(now) {
+            Some(_held) => change(true),
+            None => change(false),
+        }
     }
 
     /// Before an exclusive access of a closed mutator: shades the contents through `shade`, once per cycle.
     ///
     /// Waits for a marker that is reading the contents, if one is.
     pub(crate) fn log(&self, now: Stamp, shade: impl FnOnce()) {
+        if let Some(mut held) = self.hold(now) {
+            shade();
+            // Only now: a tracer that unwinds has not shown everything, and leaves no stamp.
+            held.after = now.0 << 1;
+        }
+    }
+
+    /// Takes the lock for a mutator, unless the contents have this cycle's stamp.
+    fn hold(&self, now: Stamp) -> Option<Held<'_>> {
         let mut state = self.state.load(Ordering::Acquire);
         while state >> 1 != now.0 {
             if state & LOCKED != 0 {
@@ -80,16 +126,11 @@ impl MarkLock {
             }
             // ORDERING: Acquire pairs with the Release of the marker's `Held`: its reads are over.
             match self.state.compare_exchange(state, state | LOCKED, Ordering::Acquire, Ordering::Acquire) {
-                Ok(_) => {
-                    let mut held = Held { lock: self, after: state };
-                    shade();
-                    // Only now: a tracer that unwinds has not shown everything, and leaves no stamp.
-                    held.after = now.0 << 1;
-                    return;
-                }
+                Ok(_) => return Some(Held { lock: self, after: state }),
                 Err(changed) => state = changed,
             }
         }
+        None
     }
 }
 

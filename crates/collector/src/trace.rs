@@ -1,6 +1,6 @@
 //! The one seam between objects and whoever wants to know their edges.
 
-use crate::{ephemeron::EphemeronSlot, mark_lock::MarkLock};
+use crate::{ephemeron::EphemeronSlot, mark_lock::MarkLock, piece_lock::PieceLock};
 use std::{fmt, ptr::NonNull};
 
 /// Is told the edges of an object.
@@ -47,6 +47,19 @@ pub unsafe trait Visitor {
     /// Edges that a mutator may be changing right now, guarded by `lock`. The visitor decides whether, and when it is
     /// safe, to look at them.
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self));
+
+    /// The same for a container, which can be looked at in pieces: `piece` is told where one begins, the first at 0, and returns where
+    /// the next does. Between two pieces the contents may change, also by how many they are. A visitor that stands for another hands
+    /// this on as well: a marker that does not come to see a piece comes again.
+    fn guarded_pieces(&mut self, lock: &PieceLock, piece: impl FnMut(&mut Self, usize) -> Option<usize>);
+}
+
+/// All pieces, one after the other.
+pub(crate) fn each_piece(mut piece: impl FnMut(usize) -> Option<usize>) {
+    let mut next = Some(0);
+    while let Some(first) = next {
+        next = piece(first);
+    }
 }
 
 /// A visitor that hands every edge to a closure: for code that is not compiled per visitor.
@@ -98,6 +111,14 @@ unsafe impl Visitor for EdgeVisitor<'_> {
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
+    }
+
+    fn guarded_pieces(
+        &mut self,
+        _lock: &PieceLock,
+        mut piece: impl FnMut(&mut Self, usize) -> Option<usize>,
+    ) {
+        each_piece(|first| piece(self, first));
     }
 }
 

@@ -12,12 +12,13 @@ use crate::{
     heap::Core,
     mark::{Entry, Gray, MarkQueue, MarkStats, Span, Work, ephemerons},
     mark_lock::{MarkLock, Stamp},
+    piece_lock::{PieceLock, Rest},
     plant::Bug,
     roots::RootTable,
     trace::Visitor,
     weak::{self, WeakBox},
 };
-use mudlark_arena::{Arena, Marks};
+use mudlark_arena::{Arena, Marks, sync::thread};
 use std::{fmt, mem, ptr::NonNull};
 
 /// Objects on their way from memory. Fewer do not hide the latency; more gain nothing.
@@ -64,6 +65,8 @@ pub struct Marker<'h> {
     keyed: bool,
     scans: usize,
     holding: bool,
+    /// A container in the object that is being traced has further pieces.
+    unfinished: bool,
     bytes: u64,
     objects: u64,
     /// Bytes looked at that are not in `bytes`: budgets count both.
@@ -98,6 +101,7 @@ impl<'h> Marker<'h> {
             keyed: false,
             scans: 0,
             holding: false,
+            unfinished: false,
             bytes: 0,
             objects: 0,
             work: 0,
@@ -199,6 +203,18 @@ impl<'h> Marker<'h> {
                 }
                 // SAFETY: C1, C2: `cell` is gray, so it holds an object of the block's descriptor.
                 unsafe { trace(cell, range.start, range.end, self) };
+                if mem::take(&mut self.unfinished) {
+                    let step = range.len();
+                    self.queue.push_array(Gray(cell), range, step);
+                }
+            }
+            Work::Again(Gray(cell)) => {
+                let trace = self.descriptor(cell).trace;
+                // SAFETY: C1, C2: as above.
+                unsafe { trace(cell, self) };
+                if self.unfinished {
+                    self.trace_again(cell);
+                }
             }
             Work::Roots(chunk) => {
                 self.work += PIECE_BYTES as u64;
@@ -296,6 +312,16 @@ impl<'h> Marker<'h> {
         self.objects += 1;
         // SAFETY: C1, C2: `cell` is gray, so it holds an object of its block's descriptor.
         unsafe { (descriptor.trace)(cell, self) };
+        if self.unfinished {
+            self.trace_again(cell);
+        }
+    }
+
+    /// Not at once: what the piece led to is drained first, and whoever marks for a budget looks at it.
+    #[cold]
+    fn trace_again(&mut self, cell: NonNull<u8>) {
+        self.unfinished = false;
+        self.queue.push_again(Gray(cell));
     }
 
     /// Whether a slice of `len` elements is to be traced at once. If not, its parts will be asked for later.
@@ -306,7 +332,7 @@ impl<'h> Marker<'h> {
     pub unsafe fn scans_at_once(&mut self, cell: NonNull<u8>, len: usize, elem_bytes: usize) -> bool {
         let step = (PIECE_BYTES / elem_bytes.max(1)).max(1);
         if len > step {
-            self.queue.push_array(Gray(cell), len, step);
+            self.queue.push_array(Gray(cell), 0..len, step);
         }
         len <= step
     }
@@ -469,6 +495,19 @@ unsafe impl Visitor for Marker<'_> {
     fn guarded(&mut self, lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         let closed = self.closed;
         lock.scan(closed, || contents(self));
+    }
+
+    fn guarded_pieces(&mut self, lock: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        let closed = self.closed;
+        let rest = lock.scan_piece(closed, |first| piece(self, first));
+        if rest == Rest::Unknown {
+            // The mutator may need this core to come to its end.
+            thread::yield_now();
+        }
+        if rest != Rest::None {
+            self.work += PIECE_BYTES as u64;
+            self.unfinished = true;
+        }
     }
 }
 

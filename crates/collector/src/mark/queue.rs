@@ -3,7 +3,7 @@
 //! | field of `Inner` | meaning | rule |
 //! |---|---|---|
 //! | `open` | a cycle is between arm and finish | Q1: gray objects are pushed only while it is set; the flip clears it under the lock (the gate) |
-//! | `chunks`, `windows`, `arrays`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: arrays and roots wait until what was found is drained |
+//! | `chunks`, `windows`, `arrays`, `again`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: the last three wait until what was found is drained |
 //! | `guards`, `revivals`, `ephemerons` | slots to be looked at again | taken last |
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
@@ -38,6 +38,8 @@ pub(crate) enum Work {
     Span(Span),
     /// Elements of a large array.
     Piece(Gray, Range<usize>),
+    /// An object in which there are containers with further pieces.
+    Again(Gray),
     /// Slots of one chunk of the root table.
     Roots(usize),
     /// Slots of ephemerons, to be looked at again.
@@ -80,6 +82,8 @@ struct Inner {
     /// By mutator; none is empty.
     windows: Vec<Vec<Span>>,
     arrays: Vec<ArrayRest>,
+    /// Objects to be looked at again.
+    again: Vec<Gray>,
     roots: Range<usize>,
     /// None is empty.
     ephemerons: Vec<Vec<Entry>>,
@@ -121,6 +125,9 @@ impl Inner {
             }
             return Some(piece);
         }
+        if let Some(object) = self.again.pop() {
+            return Some(Work::Again(object));
+        }
         if let Some(chunk) = self.roots.next() {
             return Some(Work::Roots(chunk));
         }
@@ -151,6 +158,7 @@ impl Inner {
         self.chunks.is_empty()
             && self.windows.is_empty()
             && self.arrays.is_empty()
+            && self.again.is_empty()
             && self.roots.is_empty()
             && self.ephemerons.is_empty()
             && self.guards.is_empty()
@@ -253,6 +261,7 @@ impl MarkQueue {
         inner.chunks.clear();
         inner.windows.clear();
         inner.arrays.clear();
+        inner.again.clear();
         inner.ephemerons.clear();
         inner.guards.clear();
         inner.revivals.clear();
@@ -328,11 +337,20 @@ impl MarkQueue {
         inner.pushes += 1;
     }
 
-    /// Adds a large array, to be scanned `step` elements at a time. The caller holds work.
-    pub(crate) fn push_array(&self, cell: Gray, len: usize, step: usize) {
+    /// Adds elements of a large array, to be scanned `step` at a time. The caller holds work.
+    pub(crate) fn push_array(&self, cell: Gray, rest: Range<usize>, step: usize) {
+        self.push_rest(|inner| inner.arrays.push(ArrayRest { cell, rest, step }));
+    }
+
+    /// Adds an object that is to be looked at again. The caller holds work.
+    pub(crate) fn push_again(&self, cell: Gray) {
+        self.push_rest(|inner| inner.again.push(cell));
+    }
+
+    fn push_rest(&self, push: impl FnOnce(&mut Inner)) {
         let mut inner = self.inner.lock();
         if inner.open {
-            inner.arrays.push(ArrayRest { cell, rest: 0..len, step });
+            push(&mut inner);
             inner.pushes += 1;
             self.notify_if_hungry(&inner);
         }
