@@ -19,6 +19,7 @@ pages! {
     threads: "src/threads.md",
     vm: "src/vm.md",
     finalization: "src/finalization.md",
+    collections: "src/collections.md",
     pacing: "src/pacing.md",
     command: "src/command.md",
     checking: "src/checking.md",

@@ -37,7 +37,7 @@ use crate::{
     scope::Scope,
     trace::{Rebrand, Trace, Visitor},
 };
-use mudlark_collector::{Descriptor, EphemeronSlot, MarkLock};
+use mudlark_collector::{Descriptor, EphemeronSlot, MarkLock, PieceLock};
 use std::{
     alloc::Layout,
     any::TypeId,
@@ -122,6 +122,11 @@ trait AnyVisitor {
     /// That of [`Visitor::guard`].
     unsafe fn guard(&mut self, slot: &EphemeronSlot);
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor));
+    fn guarded_pieces(
+        &mut self,
+        lock: &PieceLock,
+        piece: &mut dyn FnMut(&mut DynVisitor, usize) -> Option<usize>,
+    );
 }
 
 impl<V: Visitor> AnyVisitor for V {
@@ -147,6 +152,18 @@ impl<V: Visitor> AnyVisitor for V {
 
     fn guarded(&mut self, lock: &MarkLock, contents: &mut dyn FnMut(&mut DynVisitor)) {
         Visitor::guarded(self, lock, |visitor| with(visitor, contents));
+    }
+
+    fn guarded_pieces(
+        &mut self,
+        lock: &PieceLock,
+        piece: &mut dyn FnMut(&mut DynVisitor, usize) -> Option<usize>,
+    ) {
+        Visitor::guarded_pieces(self, lock, |visitor, first| {
+            let mut next = None;
+            with(visitor, &mut |visitor| next = piece(visitor, first));
+            next
+        });
     }
 }
 
@@ -204,6 +221,10 @@ unsafe impl Visitor for DynVisitor {
                 contents(visitor);
             }
         });
+    }
+
+    fn guarded_pieces(&mut self, lock: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        self.inner().guarded_pieces(lock, &mut piece);
     }
 }
 

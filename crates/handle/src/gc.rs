@@ -5,6 +5,7 @@ use crate::{
     trace::{Rebrand, Trace, Visitor},
 };
 use std::{
+    borrow::Borrow,
     cell::Cell,
     cmp::Ordering,
     fmt,
@@ -153,6 +154,13 @@ impl<T: ?Sized + Referent> Deref for Gc<'_, T> {
         let referent = unsafe { T::from_cell(self.cell) };
         // SAFETY: H1: within `'gc` no cell that a `Gc` leads to is swept, and nobody has a mutable reference.
         unsafe { referent.as_ref() }
+    }
+}
+
+/// Hash and equality are those of the value, so it finds a `Gc` among the keys of a map.
+impl<T: ?Sized + Referent> Borrow<T> for Gc<'_, T> {
+    fn borrow(&self) -> &T {
+        self
     }
 }
 

@@ -107,6 +107,13 @@ impl SliceLayout {
         (bytes <= isize::MAX as usize).then_some(SliceLayout { offset, bytes })
     }
 
+    /// How many elements there is room for in the object of a slice of `len`; `len` if none could hold it.
+    pub(crate) fn room<T>(len: usize) -> usize {
+        let Some(layout) = SliceLayout::of::<T>(len) else { return len };
+        let bytes = layout.class().map_or(layout.bytes, SizeClass::cell_bytes);
+        (bytes - layout.offset).checked_div(size_of::<T>()).unwrap_or(len)
+    }
+
     /// The size class of the object; `None` if it is large.
     pub(crate) fn class(self) -> Option<SizeClass> {
         if self.bytes > CELL_BYTES_MAX { None } else { SizeClass::of(self.bytes) }

@@ -45,6 +45,7 @@
 mod builder;
 mod cell;
 mod cleanup;
+mod collections;
 mod dynamic;
 mod ephemeron;
 mod error;
@@ -78,6 +79,10 @@ mod weak_table;
 pub use builder::HeapBuilder;
 pub use cell::{GcCell, Word};
 pub use cleanup::Cleanup;
+pub use collections::{
+    GcHashMap, GcHashMapMut, GcHashMapRef, GcHashSet, GcHashSetRef, GcMapEntry, GcOccupiedEntry, GcString,
+    GcVacantEntry, GcVec, GcVecIter, GcVecMut, GcVecRef,
+};
 pub use dynamic::{AnyObject, DynObject, DynTrace, DynVisitor};
 pub use ephemeron::Ephemeron;
 pub use error::AllocError;

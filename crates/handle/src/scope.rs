@@ -7,7 +7,9 @@ use crate::{
     root::Root,
     trace::{Rebrand, Trace},
 };
-use mudlark_collector::{Core, Descriptor, ExternalBytes, HeapFull, Kind, Local, Mutator, WeakBox};
+use mudlark_collector::{
+    Core, Descriptor, ExternalAccount, ExternalBytes, HeapFull, Kind, Local, Mutator, WeakBox,
+};
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 /// A mutator in a scope: what allocates, and what changes cells. Usually called `cx`.
@@ -215,6 +217,41 @@ impl<'gc> Scope<'gc> {
     /// ```
     pub fn try_account_external(&self, bytes: u64) -> Result<ExternalBytes, HeapFull> {
         self.local().try_account_external(&self.mutator, bytes)
+    }
+
+    /// Counts another number for memory that [`Scope::account_external`] counted, because a buffer has grown or shrunk. What is more
+    /// is paid for as if it were allocated; [`ExternalBytes::resize`] only counts.
+    ///
+    /// # Example: a buffer that doubles
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut held = cx.account_external(1 << 10);
+    ///     cx.resize_external(&mut held, 2 << 10);
+    ///     assert_eq!(heap.stats().external_bytes, 2 << 10);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resize_external(&self, held: &mut ExternalBytes, bytes: u64) {
+        self.local().resize_external(&self.mutator, held, bytes);
+    }
+
+    /// Counts what a collection holds from now on, and pays for what is more.
+    pub(crate) fn settle_external(&self, account: &mut ExternalAccount, bytes: u64) {
+        self.local().settle_external(&self.mutator, account, bytes);
+    }
+
+    /// The same before it grows, if there is room.
+    pub(crate) fn grow_external(&self, account: &mut ExternalAccount, bytes: u64) -> Result<(), HeapFull> {
+        self.local().grow_external(&self.mutator, account, bytes)
+    }
+
+    /// The error for a buffer that was counted and then not granted.
+    pub(crate) fn refused_external(&self, bytes: usize) -> HeapFull {
+        self.local().refused_external(&self.mutator, bytes)
     }
 
     /// A new weak box for an object that a `Gc` of this scope leads to.

@@ -137,7 +137,7 @@ impl<'gc> Scope<'gc> {
     }
 
     /// An object with room for `len` elements and the length zero: whoever meets it finds nothing in it.
-    fn empty_slice<T: Trace<'gc>>(&self, len: usize) -> Result<NonNull<u8>, AllocError<()>> {
+    pub(crate) fn empty_slice<T: Trace<'gc>>(&self, len: usize) -> Result<NonNull<u8>, AllocError<()>> {
         let Some(layout) = SliceLayout::of::<T>(len) else {
             return Err(AllocError { value: (), full: self.beyond_addresses() });
         };
@@ -165,7 +165,7 @@ impl<'gc> Scope<'gc> {
     /// # Safety
     ///
     /// `cell` came from `empty_slice::<T>` and its first `len` elements are written.
-    unsafe fn finish_slice<T>(&self, cell: NonNull<u8>, len: usize) -> Gc<'gc, [T]> {
+    pub(crate) unsafe fn finish_slice<T>(&self, cell: NonNull<u8>, len: usize) -> Gc<'gc, [T]> {
         // SAFETY: H3: by the caller's contract.
         unsafe { cell.cast::<usize>().write(len) };
         // SAFETY: H3: the cell holds a slice, made in this scope.

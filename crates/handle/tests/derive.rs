@@ -12,7 +12,7 @@ use mudlark::{
     ByAddress, DynTrace, Erased, Gc, GcCell, GcLazy, GcMutex, GcOnceCell, GcRefCell, GcRwLock, GcWeak, Heap,
     Rebrand, Root, Scope, Static, Tailed, Trace, dyn_object, trace::Visitor,
 };
-use mudlark_collector::{EphemeronSlot, MarkLock};
+use mudlark_collector::{EphemeronSlot, MarkLock, PieceLock};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap},
@@ -42,6 +42,13 @@ unsafe impl Visitor for Counter {
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
+    }
+
+    fn guarded_pieces(&mut self, _: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = piece(self, first);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Rebrand, Static, Trace, Visitor};
 use crate::{Gc, Heap, Scope};
-use mudlark_collector::{EphemeronSlot, MarkLock};
+use mudlark_collector::{EphemeronSlot, MarkLock, PieceLock};
 use std::{
     borrow::Cow,
     cell::{Cell, OnceCell, RefCell},
@@ -41,6 +41,13 @@ unsafe impl Visitor for Counter {
 
     fn guarded(&mut self, _lock: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
+    }
+
+    fn guarded_pieces(&mut self, _: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = piece(self, first);
+        }
     }
 }
 

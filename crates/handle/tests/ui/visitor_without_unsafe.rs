@@ -2,7 +2,7 @@
 //! looks at once.
 
 use mudlark::trace::Visitor;
-use mudlark_collector::{EphemeronSlot, MarkLock};
+use mudlark_collector::{EphemeronSlot, MarkLock, PieceLock};
 use std::ptr::NonNull;
 
 struct Curious;
@@ -18,6 +18,13 @@ impl Visitor for Curious {
 
     fn guarded(&mut self, _: &MarkLock, contents: impl FnOnce(&mut Self)) {
         contents(self);
+    }
+
+    fn guarded_pieces(&mut self, _: &PieceLock, mut piece: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        let mut next = Some(0);
+        while let Some(first) = next {
+            next = piece(self, first);
+        }
     }
 }
 

@@ -1,0 +1,504 @@
+//! Hash maps.
+
+use super::{
+    debug,
+    map_guards::{GcHashMapMut, GcHashMapRef},
+    store::{Buffer, Held, PIECE_BYTES, Pieces, Store},
+};
+use crate::{
+    error::AllocError,
+    ref_cell::{BorrowError, BorrowMutError},
+    scope::Scope,
+    trace::{Rebrand, Trace, Visitor},
+};
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+use mudlark_collector::HeapFull;
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{BuildHasher, Hash},
+    mem,
+};
+
+/// A hash map, like `std`'s `HashMap`, whose table counts as memory of the heap and whose contents change in place.
+///
+/// A field of an object, or an object: `Gc<GcHashMap<K, V>>`. Operations take `&self` and the scope. [`insert`](GcHashMap::insert) and
+/// [`remove`](GcHashMap::remove) tell a collector that is marking about just what they take out. [`GcHashMap::borrow_mut`] gives mutable access to all
+/// values, and growing moves all entries: the first of these in a cycle shades all that the collector has not seen yet.
+///
+/// A `Gc` as a key is hashed and compared by its value, and can be looked up by one: `map.get("name")` in a map of `Gc<str>`.
+///
+/// Not `Sync`: one thread's mutators use it. Threads share it in a [`GcMutex`](crate::GcMutex).
+///
+/// # Panics
+///
+/// Everything but the functions whose names begin with `try_` panics if the contents are mutably borrowed, and what changes them if they
+/// are borrowed at all; what grows them, when the heap is full. `Hash` and `Eq` of a key, while they are asked, borrow the map: if they come
+/// back to change it, they panic. After a panic of theirs the map is as it was before, and as usable.
+///
+/// # Example: names and numbers
+///
+/// ```
+/// use mudlark::{Gc, GcHashMap, Heap};
+///
+/// let heap = Heap::builder().build()?;
+/// let mut mutator = heap.attach();
+/// let ages = mutator.enter(|cx| {
+///     let ages = cx.alloc(GcHashMap::new());
+///     ages.insert(cx, cx.alloc_str("Ann"), 41_u32);
+///     ages.insert(cx, cx.alloc_str("Bob"), 42);
+///     cx.root(ages)
+/// });
+/// assert!(heap.stats().external_bytes > 0);
+/// mutator.enter(|cx| {
+///     let ages = ages.get(cx);
+///     assert_eq!(ages.get("Bob"), Some(42));
+///     *ages.borrow_mut(cx).entry(cx.alloc_str("Ann")).or_insert(0) += 1;
+///     assert_eq!(ages.remove(cx, "Ann"), Some(42));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct GcHashMap<K, V, S = DefaultHashBuilder> {
+    hasher: S,
+    pub(super) store: Store<HashTable<(K, V)>>,
+}
+
+impl<T> Buffer for HashTable<T> {
+    fn buffer_bytes(&self) -> usize {
+        self.allocation_size()
+    }
+}
+
+// SAFETY: T1-T7: all keys and values are traced, as in `trace/containers.rs`; places are numbered by bucket, and tables change their buckets
+// only when they were shaded as a whole.
+unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>> Pieces<'gc> for HashTable<(K, V)> {
+    const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
+
+    #[inline]
+    fn trace_piece<Vis: Visitor>(&self, visitor: &mut Vis, first: usize) -> Option<usize> {
+        let step = const { PIECE_BYTES.div_ceil(size_of::<(K, V)>() + 1) };
+        let end = self.num_buckets().min(first + step);
+        for (key, value) in (first..end).filter_map(|bucket| self.get_bucket(bucket)) {
+            trace_entry(key, value, visitor);
+        }
+        (end < self.num_buckets()).then_some(end)
+    }
+}
+
+#[inline]
+fn trace_entry<'gc, K: Trace<'gc>, V: Trace<'gc>>(key: &K, value: &V, visitor: &mut impl Visitor) {
+    if K::NEEDS_TRACE {
+        key.trace(visitor);
+    }
+    if V::NEEDS_TRACE {
+        value.trace(visitor);
+    }
+}
+
+/// The entry of a key.
+#[inline]
+pub(super) fn find<'a, K, V, S, Q>(table: &'a HashTable<(K, V)>, hasher: &S, key: &Q) -> Option<&'a (K, V)>
+where
+    K: Borrow<Q>,
+    S: BuildHasher,
+    Q: Eq + Hash + ?Sized,
+{
+    if table.is_empty() {
+        return None;
+    }
+    table.find(hasher.hash_one(key), |(other, _)| other.borrow() == key)
+}
+
+/// What a table of `hashbrown` takes for so many entries, or a little more: a power of two of buckets, of which one in eight stays empty.
+pub(super) fn table_bytes<T>(entries: usize) -> usize {
+    let buckets = entries.saturating_mul(8).div_ceil(7).max(4).checked_next_power_of_two();
+    buckets.map_or(usize::MAX, |buckets| buckets.saturating_mul(size_of::<T>() + 1).saturating_add(32))
+}
+
+/// What a table will take that gets so many more entries.
+pub(super) fn grown_bytes<T>(table: &HashTable<T>, additional: usize) -> usize {
+    let room = table.num_buckets() / 8 * 7;
+    let needed = table.len().saturating_add(additional);
+    // Where removed entries leave half of the table, it is put in order in its place.
+    if needed <= room / 2 { table.allocation_size() } else { table_bytes::<T>(needed.max(room + 1)) }
+}
+
+impl<K, V> GcHashMap<K, V> {
+    /// A map without entries and without a table.
+    pub fn new() -> GcHashMap<K, V> {
+        GcHashMap::with_hasher(DefaultHashBuilder::default())
+    }
+}
+
+impl<K, V, S> GcHashMap<K, V, S> {
+    /// A map that hashes its keys this way.
+    pub const fn with_hasher(hasher: S) -> GcHashMap<K, V, S> {
+        GcHashMap { hasher, store: Store::new(HashTable::new()) }
+    }
+
+    /// How keys are hashed.
+    pub fn hasher(&self) -> &S {
+        &self.hasher
+    }
+
+    /// How many entries there are.
+    #[inline]
+    #[track_caller]
+    pub fn len(&self) -> usize {
+        // SAFETY: `len` runs no other code.
+        unsafe { self.store.look(HashTable::len) }
+    }
+
+    /// Whether there is no entry.
+    #[inline]
+    #[track_caller]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entries there is room for.
+    #[inline]
+    #[track_caller]
+    pub fn capacity(&self) -> usize {
+        // SAFETY: `capacity` runs no other code.
+        unsafe { self.store.look(HashTable::capacity) }
+    }
+
+    /// Borrows the entries.
+    #[inline]
+    #[track_caller]
+    pub fn borrow(&self) -> GcHashMapRef<'_, K, V, S> {
+        self.try_borrow().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Borrows the entries.
+    ///
+    /// # Errors
+    ///
+    /// If they are mutably borrowed.
+    #[inline]
+    pub fn try_borrow(&self) -> Result<GcHashMapRef<'_, K, V, S>, BorrowError> {
+        self.store.borrow().map(|table| GcHashMapRef { table, hasher: &self.hasher })
+    }
+}
+
+impl<K: Eq + Hash, V, S: BuildHasher> GcHashMap<K, V, S> {
+    /// A copy of the value of a key.
+    #[inline]
+    #[track_caller]
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        V: Copy,
+    {
+        self.store.peek(|table| find(table, &self.hasher, key).map(|(_, value)| *value))
+    }
+
+    /// Whether there is an entry with this key.
+    #[inline]
+    #[track_caller]
+    pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.store.peek(|table| find(table, &self.hasher, key).is_some())
+    }
+}
+
+/// Changes. They take the scope.
+impl<'gc, K, V, S> GcHashMap<K, V, S>
+where
+    K: Trace<'gc> + Eq + Hash,
+    V: Trace<'gc>,
+    S: BuildHasher,
+{
+    /// A map with room for so many entries.
+    #[track_caller]
+    pub fn with_capacity(cx: &Scope<'gc>, capacity: usize) -> GcHashMap<K, V, S>
+    where
+        S: Default,
+    {
+        let map = GcHashMap::with_hasher(S::default());
+        map.reserve(cx, capacity);
+        map
+    }
+
+    /// A map of what an iterator gives.
+    #[track_caller]
+    pub fn from_iter_in(cx: &Scope<'gc>, entries: impl IntoIterator<Item = (K, V)>) -> GcHashMap<K, V, S>
+    where
+        S: Default,
+    {
+        let map = GcHashMap::with_hasher(S::default());
+        map.extend(cx, entries);
+        map
+    }
+
+    /// Borrows the whole map mutably.
+    ///
+    /// The first time in a cycle it shades what the collector has not seen.
+    #[inline]
+    #[track_caller]
+    pub fn borrow_mut<'b>(&'b self, cx: &'b Scope<'gc>) -> GcHashMapMut<'b, 'gc, K, V, S> {
+        self.try_borrow_mut(cx).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Borrows the whole map mutably.
+    ///
+    /// # Errors
+    ///
+    /// If it is borrowed.
+    #[inline]
+    pub fn try_borrow_mut<'b>(
+        &'b self,
+        cx: &'b Scope<'gc>,
+    ) -> Result<GcHashMapMut<'b, 'gc, K, V, S>, BorrowMutError> {
+        self.store.borrow_mut(cx).map(|table| GcHashMapMut { table, hasher: &self.hasher })
+    }
+
+    /// Gives a key a value. Returns its value so far; the key of an entry stays the same.
+    #[inline]
+    #[track_caller]
+    pub fn insert(&self, cx: &Scope<'gc>, key: K, value: V) -> Option<V> {
+        self.try_insert(cx, key, value).unwrap_or_else(|error| error.panic())
+    }
+
+    /// Gives a key a value. Returns its value so far; the key of an entry stays the same.
+    ///
+    /// # Errors
+    ///
+    /// When the table is full, and so is the heap, as for [`GcVec::try_push`](crate::GcVec::try_push). Key and value come back.
+    #[inline]
+    #[track_caller]
+    pub fn try_insert(&self, cx: &Scope<'gc>, key: K, value: V) -> Result<Option<V>, AllocError<(K, V)>> {
+        let mut held = self.store.hold();
+        let hash = self.hasher.hash_one(&key);
+        if held.len() == held.capacity()
+            && let Err(full) = self.grow(&mut held, cx, 1)
+            && held.find(hash, |(other, _)| *other == key).is_none()
+        {
+            return Err(AllocError { value: (key, value), full });
+        }
+        let is_full = held.len() == held.capacity();
+        let Some(table) = held.quiet(cx).filter(|_| !is_full) else {
+            return Ok(self.insert_slow(&mut held, cx, hash, key, value));
+        };
+        match table.entry(hash, |(other, _)| *other == key, |(key, _)| self.hasher.hash_one(key)) {
+            Entry::Occupied(mut entry) => Ok(Some(mem::replace(&mut entry.get_mut().1, value))),
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same while a cycle marks, or where there is no room for another entry, and need not be. Asks the program first, then changes
+    /// the table.
+    #[cold]
+    #[inline(never)]
+    fn insert_slow(
+        &self,
+        held: &mut Held<'_, HashTable<(K, V)>>,
+        cx: &Scope<'gc>,
+        hash: u64,
+        key: K,
+        value: V,
+    ) -> Option<V> {
+        let Some(bucket) = held.find_bucket_index(hash, |(other, _)| *other == key) else {
+            // SAFETY: moving values runs no other code; as there is room for the entry, nothing is hashed.
+            unsafe {
+                held.change(cx, |table, _| {
+                    table.insert_unique(hash, (key, value), |_| unreachable!("there is room"));
+                });
+            }
+            return None;
+        };
+        // SAFETY: moving values runs no other code. The key is dropped behind it.
+        unsafe {
+            held.change(cx, |table, shader| {
+                let (_, place) = table.get_bucket_mut(bucket)?;
+                if let Some(shader) = shader {
+                    place.trace(shader);
+                }
+                Some(mem::replace(place, value))
+            })
+        }
+    }
+
+    /// A copy of the value of a key, which `make` gives it if it has none.
+    ///
+    /// `make` may use the map. If it gives the key a value itself, that one is overwritten.
+    ///
+    /// # Example: a table of symbols
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcHashMap::<Gc<'_, str>, u32>::new();
+    ///     let number = |name: &str| symbols.get_or_insert_with(cx, cx.alloc_str(name), || symbols.len() as u32);
+    ///     assert_eq!(["x", "y", "x"].map(number), [0, 1, 0]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn get_or_insert_with(&self, cx: &Scope<'gc>, key: K, make: impl FnOnce() -> V) -> V
+    where
+        V: Copy,
+    {
+        if let Some(value) = self.get(&key) {
+            return value;
+        }
+        let value = make();
+        self.insert(cx, key, value);
+        value
+    }
+
+    /// Takes an entry out. Returns its value.
+    #[inline]
+    #[track_caller]
+    pub fn remove<Q: Eq + Hash + ?Sized>(&self, cx: &Scope<'gc>, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.remove_entry(cx, key).map(|(_, value)| value)
+    }
+
+    /// Takes an entry out.
+    #[inline]
+    #[track_caller]
+    pub fn remove_entry<Q: Eq + Hash + ?Sized>(&self, cx: &Scope<'gc>, key: &Q) -> Option<(K, V)>
+    where
+        K: Borrow<Q>,
+    {
+        let mut held = self.store.hold();
+        let hash = self.hasher.hash_one(key);
+        if let Some(table) = held.quiet(cx) {
+            let entry = table.find_entry(hash, |(other, _)| other.borrow() == key).ok()?;
+            return Some(entry.remove().0);
+        }
+        let bucket = held.find_bucket_index(hash, |(other, _)| other.borrow() == key)?;
+        // SAFETY: moving values runs no other code.
+        unsafe {
+            held.change(cx, |table, shader| {
+                let entry = table.get_bucket_entry(bucket).ok()?;
+                if let Some(shader) = shader {
+                    let (key, value) = entry.get();
+                    trace_entry(key, value, shader);
+                }
+                Some(entry.remove().0)
+            })
+        }
+    }
+
+    /// Gives keys values, one after the other.
+    #[track_caller]
+    pub fn extend(&self, cx: &Scope<'gc>, entries: impl IntoIterator<Item = (K, V)>) {
+        let entries = entries.into_iter();
+        // As in `std`: half of the keys may be there already.
+        let likely = if self.is_empty() { entries.size_hint().0 } else { entries.size_hint().0.div_ceil(2) };
+        self.reserve(cx, likely);
+        entries.for_each(|(key, value)| _ = self.insert(cx, key, value));
+    }
+
+    /// Drops all entries.
+    #[track_caller]
+    pub fn clear(&self, cx: &Scope<'gc>) {
+        self.borrow_mut(cx).clear();
+    }
+
+    /// Drops the entries for which `keep` says `false`.
+    #[track_caller]
+    pub fn retain(&self, cx: &Scope<'gc>, keep: impl FnMut(&K, &mut V) -> bool) {
+        self.borrow_mut(cx).retain(keep);
+    }
+
+    /// Makes room for so many more entries.
+    #[track_caller]
+    pub fn reserve(&self, cx: &Scope<'gc>, additional: usize) {
+        if let Err(full) = self.try_reserve(cx, additional) {
+            AllocError { value: (), full }.panic();
+        }
+    }
+
+    /// Makes room for so many more entries.
+    ///
+    /// # Errors
+    ///
+    /// When the heap is full, as for [`GcVec::try_push`](crate::GcVec::try_push).
+    #[track_caller]
+    pub fn try_reserve(&self, cx: &Scope<'gc>, additional: usize) -> Result<(), HeapFull> {
+        let mut held = self.store.hold();
+        let room = held.capacity() - held.len();
+        if room < additional { self.grow(&mut held, cx, additional) } else { Ok(()) }
+    }
+
+    /// Makes the table as small as its entries allow.
+    #[track_caller]
+    pub fn shrink_to_fit(&self, cx: &Scope<'gc>) {
+        self.borrow_mut(cx).shrink_to_fit();
+    }
+
+    /// A larger table.
+    #[cold]
+    fn grow(
+        &self,
+        held: &mut Held<'_, HashTable<(K, V)>>,
+        cx: &Scope<'gc>,
+        additional: usize,
+    ) -> Result<(), HeapFull> {
+        let bytes = grown_bytes(held, additional);
+        self.store.grow(cx, bytes)?;
+        // Also if a hash panics.
+        let _settled = self.store.settle_at_end(cx);
+        let reserved = held.all(cx).try_reserve(additional, |(key, _)| self.hasher.hash_one(key));
+        reserved.map_err(|_| cx.refused_external(bytes))
+    }
+}
+
+impl<K, V, S: Default> Default for GcHashMap<K, V, S> {
+    fn default() -> GcHashMap<K, V, S> {
+        GcHashMap::with_hasher(S::default())
+    }
+}
+
+impl<K, V, S> IntoIterator for GcHashMap<K, V, S> {
+    type Item = (K, V);
+    type IntoIter = hashbrown::hash_table::IntoIter<(K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.store.into_inner().into_iter()
+    }
+}
+
+/// Formats the entries; a map in itself as `[…]`.
+impl<K: fmt::Debug, V: fmt::Debug, S> fmt::Debug for GcHashMap<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.try_borrow() {
+            Ok(entries) => debug::once(self, f, |f| entries.fmt(f)),
+            Err(BorrowError) => f.write_str("GcHashMap(<borrowed>)"),
+        }
+    }
+}
+
+// A hasher is a place to hide a `Gc`, so it must be `'static + Send`, as in `trace/containers.rs`.
+
+// SAFETY: T1-T7: the store guards the contents, which say what is in them; for the hasher see above.
+unsafe impl<'gc, K: Trace<'gc>, V: Trace<'gc>, S: Send + 'static> Trace<'gc> for GcHashMap<K, V, S> {
+    const NEEDS_TRACE: bool = K::NEEDS_TRACE || V::NEEDS_TRACE;
+
+    #[inline]
+    fn trace<Vis: Visitor>(&self, visitor: &mut Vis) {
+        self.store.trace(visitor);
+    }
+}
+
+// SAFETY: B1, B2: a map of the same entries under another brand.
+unsafe impl<K: Rebrand, V: Rebrand, S: Send + 'static> Rebrand for GcHashMap<K, V, S>
+where
+    for<'r> K::With<'r>: Sized,
+    for<'r> V::With<'r>: Sized,
+{
+    type With<'gc> = GcHashMap<K::With<'gc>, V::With<'gc>, S>;
+}
