@@ -59,6 +59,8 @@ impl Progress {
 
 /// Blocks whose marks are cleared at once.
 const CLEAR_BLOCKS: usize = 256;
+/// Batches of weak references, ephemerons and cleanups that are looked at at once: some tens of microseconds.
+const WEAK_BATCHES: usize = 8;
 
 /// What only the driver sees.
 #[derive(Debug)]
@@ -349,9 +351,15 @@ impl Driver {
         if progress.leaves_long_work(core) && !core.has_no_weak_work() {
             return false;
         }
-        if core.clear_weak_batch() || core.clear_ephemeron_batch() || core.ready_cleanup_batch() {
-            return progress == Progress::Any || !core.background.has_threads();
+        for _ in 0..WEAK_BATCHES {
+            if !(core.clear_weak_batch() || core.clear_ephemeron_batch() || core.ready_cleanup_batch()) {
+                return self.end_clearing(core, state);
+            }
         }
+        progress == Progress::Any
+    }
+
+    fn end_clearing(&self, core: &Core, state: &mut State) -> bool {
         core.queue.weak_is_cleared();
         if core.verifier.is_on() {
             core.hold_mutators();

@@ -122,7 +122,7 @@ impl Core {
         if !self.background.has_threads() || self.driver.is_marking() && self.expects_brief_cycle() {
             let sweep_blocks = if self.background.has_threads() { 0 } else { SWEEP_BUDGET_SAFEPOINT };
             let _ = self.work_as_assist(MARK_BUDGET_SAFEPOINT, sweep_blocks);
-            self.driver.run(self, Progress::Any);
+            self.driver.run(self, Progress::Piece);
         }
         if !self.background.has_threads() && self.driver.scavenge_due.swap(false, Ordering::Relaxed) {
             let _ = self.scavenge();
