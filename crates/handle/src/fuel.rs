@@ -137,7 +137,7 @@ impl Mutator {
     ///
     /// let heap = Heap::builder().build()?;
     /// let mut mutator = heap.attach();
-    /// let counter: Root<u64> = mutator.enter(|cx| cx.root(cx.alloc(0)));
+    /// let counter: Root<u64> = mutator.enter(|cx| cx.root(cx.alloc(0_u64)));
     /// let mut count = |fuel: &mut Fuel| {
     ///     mutator.enter_loop(fuel, |cx, fuel| {
     ///         let mut n = *counter.get(cx);
