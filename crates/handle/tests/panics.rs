@@ -4,6 +4,8 @@
 //! and then has [`Bench::finish`] look: what is rooted is there, what is not is dropped once, the verifier saw nothing, and the
 //! exact counters agree with a recount. Tracers without the verifier are in `life.rs`.
 
+#[path = "support/bench.rs"]
+mod bench;
 #[path = "support/fuse.rs"]
 mod fuse;
 #[path = "support/ledger.rs"]
@@ -11,10 +13,11 @@ mod ledger;
 #[path = "support/other.rs"]
 mod other;
 
+use bench::{Bench, Left, builder, list, panics};
 use fuse::{Bomb, Fuse, at_each_call, burn};
 use ledger::{Counted, Ledger};
 use mudlark::{
-    Gc, GcCell, GcMutex, GcRefCell, GcRwLock, Heap, HeapBuilder, Mutator, Root, Scope, Static, Trace, Zeal,
+    Gc, GcMutex, GcRefCell, GcRwLock, Root, Scope, Static, Trace,
     pacing::{
         AssistAnswer, AssistInputs, AssistPolicy, GoalAnswer, GoalInputs, GoalPolicy, IdleAnswer, IdleInputs,
         IdlePolicy, InProportion, LeakyBucket, Limiter, Measured, Parts, Pass, PercentOfLive, Reducer,
@@ -25,7 +28,6 @@ use mudlark::{
 use other::Other;
 use std::{
     collections::HashSet,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -34,103 +36,6 @@ use std::{
     thread,
     time::Duration,
 };
-
-type Left = Arc<AtomicUsize>;
-
-#[derive(Trace)]
-struct Node<'gc> {
-    value: Static<Counted>,
-    next: GcCell<Option<Gc<'gc, Node<'gc>>>>,
-}
-
-/// A heap with some lists, half of them rooted.
-struct Bench {
-    ledger: Ledger,
-    kept: Vec<(Root<Node<'static>>, Vec<usize>)>,
-    mutator: Mutator,
-    heap: Heap,
-}
-
-const LISTS: usize = 20;
-
-fn builder(workers: usize) -> HeapBuilder {
-    Heap::builder().workers(workers).verify(true).zeal(Zeal { fill_freed: true, ..Zeal::default() })
-}
-
-/// A list of three nodes, and their numbers from the head on.
-fn list<'gc>(cx: &Scope<'gc>, ledger: &Ledger) -> (Gc<'gc, Node<'gc>>, Vec<usize>) {
-    let mut numbers = Vec::new();
-    let mut make = |next| {
-        let value = ledger.value();
-        numbers.insert(0, *value.number);
-        cx.alloc(Node { value, next: GcCell::new(next) })
-    };
-    let tail = make(None);
-    let middle = make(Some(tail));
-    (make(Some(middle)), numbers)
-}
-
-impl Bench {
-    fn new(builder: HeapBuilder) -> Bench {
-        let heap = builder.build().expect("a heap");
-        let (ledger, mut kept) = (Ledger::default(), Vec::new());
-        let mut mutator = heap.attach();
-        mutator.enter(|cx| {
-            for index in 0..LISTS {
-                let (head, numbers) = list(cx, &ledger);
-                if index % 2 == 0 {
-                    kept.push((cx.root(head), numbers));
-                }
-            }
-        });
-        Bench { ledger, kept, mutator, heap }
-    }
-
-    fn live(&self) -> HashSet<usize> {
-        self.kept.iter().flat_map(|(_, numbers)| numbers.iter().copied()).collect()
-    }
-
-    /// What is rooted is there and was not dropped; the heap can be used.
-    fn check(&mut self) {
-        self.mutator.enter(|cx| {
-            for (root, numbers) in &self.kept {
-                let mut next = Some(root.get(cx));
-                for &number in numbers {
-                    let node = next.expect("the list is whole");
-                    assert_eq!(*node.value.number, number);
-                    next = node.next.get();
-                }
-                assert!(next.is_none());
-            }
-            (0..100_u64).for_each(|number| assert_eq!(*cx.alloc(number), number));
-            let (head, numbers) = list(cx, &self.ledger);
-            self.kept.push((cx.root(head), numbers));
-        });
-        let live = self.live();
-        self.ledger.assert_none_wrongly(|number| live.contains(&number));
-    }
-
-    /// Everything that must hold however it came to this.
-    fn finish(mut self) {
-        self.check();
-        self.heap.collect();
-        self.check();
-        self.heap.collect();
-        let live = self.live();
-        self.ledger.assert_exact(|number| live.contains(&number));
-        assert_eq!(self.heap.verify_report().violations, Vec::<String>::new());
-        self.kept.clear();
-        drop(self.mutator);
-        self.heap.collect();
-        self.ledger.assert_exact(|_| false);
-        self.heap.recount().expect("the counters are exact");
-    }
-}
-
-/// Whether `work` panicked.
-fn panics(work: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(work)).is_err()
-}
 
 /// Goal: a tracer that panics for the verifier is as good as one that panics for the marker: the cycle is given up, and that is all.
 /// Method: tracers that panic at each call of a verified cycle.
