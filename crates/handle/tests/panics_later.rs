@@ -13,20 +13,27 @@ use bench::{Bench, Left, Node, builder, list, panics};
 use fuse::{at_each_call, burn};
 use ledger::{Counted, Ledger};
 use mudlark::{
-    Gc, GcCell, GcLazy, GcOnceCell, Initialize, Mutator, Pool, Root, Scope, Static, Tailed, Trace,
+    CleanupRunner, Gc, GcCell, GcHashMap, GcLazy, GcOnceCell, GcVec, Initialize, Mutator, Pool, Root, Scope,
+    Static, Tailed, Trace,
 };
 use std::{
     collections::HashSet,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     thread,
 };
+
+type List<'gc> = Tailed<Static<Counted>, Gc<'gc, Static<Counted>>>;
 
 /// What is filled by user code, later.
 #[derive(Trace)]
 struct Later<'gc> {
     once: GcOnceCell<Gc<'gc, Node<'gc>>>,
     lazy: GcLazy<Make, Gc<'gc, Static<Counted>>>,
-    list: GcCell<Option<Gc<'gc, Tailed<Static<Counted>, Gc<'gc, Static<Counted>>>>>>,
+    list: GcCell<Option<Gc<'gc, List<'gc>>>>,
 }
 
 /// Makes a value, if it does not burn.
@@ -152,4 +159,154 @@ fn factories_of_pools_may_panic() {
         |bench, _| bench.finish(),
     );
     assert_eq!(blown, 10, "five values are made, and dropped");
+}
+
+/// A key that burns when it is hashed and when it is compared.
+#[derive(Trace)]
+struct Key {
+    name: usize,
+    left: Left,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        burn(&self.left);
+        self.name.hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        burn(&self.left);
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}
+
+/// What maps lead to, with the name under which it is found.
+#[derive(Trace)]
+struct Named {
+    name: usize,
+    value: Static<Counted>,
+}
+
+#[derive(Trace)]
+struct Collections<'gc> {
+    map: GcHashMap<Key, Gc<'gc, Named>>,
+    list: GcVec<Gc<'gc, Named>>,
+}
+
+/// Everything that calls keys and closures, in the midst of changes.
+fn change<'gc>(cx: &Scope<'gc>, both: Gc<'gc, Collections<'gc>>, left: &Left, ledger: &Ledger) {
+    let named = |name| cx.alloc(Named { name, value: ledger.value() });
+    let key = |name| Key { name, left: Arc::clone(left) };
+    // The table grows on the way, and all keys are hashed again.
+    for name in 0..9 {
+        both.map.insert(cx, key(name), named(name));
+    }
+    both.map.remove(cx, &key(3));
+    both.map.get_or_insert_with(cx, key(20), || {
+        burn(left);
+        named(20)
+    });
+    both.map.retain(cx, |key, _| {
+        burn(left);
+        key.name != 5
+    });
+    both.list.extend(
+        cx,
+        (0..6).map(|name| {
+            burn(left);
+            named(name)
+        }),
+    );
+    both.list.retain(cx, |named| {
+        burn(left);
+        named.name % 2 == 0
+    });
+}
+
+/// Goal: hashing, comparing and closures may panic in the midst of a change to a collection: what is in it afterwards is whole and found by
+/// the collector, and what is not is freed. Method: at each call, in a cycle that waits for its first, second or third handshake; a
+/// second run of the same changes gets by.
+#[test]
+fn keys_and_closures_of_collections_may_panic() {
+    for advances in 0..3 {
+        let blown = at_each_call(
+            |left, number| {
+                let mut bench = Bench::new(builder(0));
+                let (ledger, heap) = (bench.ledger.clone(), bench.heap.clone());
+                let both: Root<Collections<'static>> = bench
+                    .mutator
+                    .enter(|cx| cx.root(cx.alloc(Collections { map: GcHashMap::new(), list: GcVec::new() })));
+                thread::scope(|scope| {
+                    let mut relay = other::Relay::new(scope, &heap);
+                    relay.begin();
+                    other::begin_cycle(&heap, &mut bench.mutator);
+                    (0..advances).for_each(|_| relay.advance());
+                    left.store(number, SeqCst);
+                    let panicked =
+                        panics(|| bench.mutator.enter(|cx| change(cx, both.get(cx), left, &ledger)));
+                    let outcome = left.swap(0, SeqCst);
+                    assert_eq!(panicked, outcome == 0);
+                    bench.mutator.enter(|cx| change(cx, both.get(cx), left, &ledger));
+                    relay.end();
+                    left.store(outcome, SeqCst);
+                });
+                (bench, both)
+            },
+            |(mut bench, both), _| {
+                bench.heap.collect();
+                let live: HashSet<usize> = bench.mutator.enter(|cx| {
+                    let both = both.get(cx);
+                    let map = both.map.borrow();
+                    assert!(map.iter().all(|(key, named)| key.name == named.name));
+                    assert!(map.len() >= 8 && map.values().all(|named| named.name != 5));
+                    assert!(both.list.iter().all(|named| named.name % 2 == 0));
+                    let found = map.values().copied().chain(both.list.iter());
+                    found.map(|named| *named.value.number).collect()
+                });
+                let kept = bench.live();
+                bench.ledger.assert_none_wrongly(|number| live.contains(&number) || kept.contains(&number));
+                drop(both);
+                bench.finish();
+            },
+        );
+        assert!(blown > 30, "{blown} calls");
+    }
+}
+
+/// Goal: a cleanup that panics spares the others, which run once. Method: at each of several, run by the program and by their own thread.
+#[test]
+fn cleanups_may_panic() {
+    for runner in [CleanupRunner::Program, CleanupRunner::Thread] {
+        let blown = at_each_call(
+            |left, number| {
+                let mut bench = Bench::new(builder(0).cleanups(runner));
+                let ran = Arc::new(AtomicUsize::new(0));
+                left.store(number, SeqCst);
+                bench.mutator.enter(|cx| {
+                    for _ in 0..5 {
+                        let (ran, left) = (Arc::clone(&ran), Arc::clone(left));
+                        cx.on_drop(cx.alloc(bench.ledger.value()), move || {
+                            ran.fetch_add(1, SeqCst);
+                            burn(&left);
+                        });
+                    }
+                });
+                bench.heap.collect();
+                while ran.load(SeqCst) < 5 {
+                    bench.heap.run_cleanups();
+                    thread::yield_now();
+                }
+                (bench, ran)
+            },
+            |(bench, ran), _| {
+                bench.finish();
+                assert_eq!(ran.load(SeqCst), 5);
+            },
+        );
+        assert_eq!(blown, 5);
+    }
 }
