@@ -63,7 +63,10 @@ pub enum ReplayError {
         expected: usize,
     },
     /// A verdict is bad.
-    #[error("{failed} of {checked} checks failed; the lines above say which, and by how much")]
+    #[error(
+        "{failed} of {checked} checks failed; the lines above say which, and by how much; \
+         if they name other processes, measure again when these are gone"
+    )]
     Failed {
         /// Checks that failed.
         failed: usize,

@@ -25,6 +25,7 @@ pub(super) fn json(replay: &Replay, verdicts: Option<&[Verdict]>) -> String {
         .integer("cores", trace.scenario.knobs.cores.into())
         .integer("threads", trace.threads as u64)
         .integer("churn", trace.churn)
+        .number("other_cores", real.others.unwrap_or(f64::NAN), 3)
         .number("mark_bytes_per_s", twin.mark_rate, 0)
         .object("real", side(|line| line.real))
         .object("simulated", side(|line| line.simulated))

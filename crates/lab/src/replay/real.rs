@@ -19,7 +19,7 @@ use super::{
     sample::{Sample, Samples},
     trace::Trace,
 };
-use crate::measure::resident_memory;
+use crate::measure::{machine_cpu, process_cpu, resident_memory};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -39,6 +39,8 @@ pub(super) struct RealRun {
     pub(super) allocated: u64,
     /// Bytes that the program should have allocated and could not in time.
     pub(super) missed: u64,
+    /// Cores that other processes used meanwhile, as far as the system tells: what a verdict on timing is worth.
+    pub(super) others: Option<f64>,
     /// How long it took.
     pub(super) seconds: f64,
 }
@@ -53,6 +55,7 @@ impl RealRun {
 
 /// Runs the trace on a heap of its own.
 pub(super) fn run(trace: &Trace) -> Result<RealRun, ReplayError> {
+    let others_before = cpu_of_others();
     let resident_before = resident_memory().0;
     let knobs = trace.scenario.knobs;
     let heap = Heap::builder().gc_percent(knobs.percent).memory_limit(knobs.limit).build()?;
@@ -87,17 +90,26 @@ pub(super) fn run(trace: &Trace) -> Result<RealRun, ReplayError> {
     }
     let Watch { logbook, samples, .. } = watch;
     let stats = heap.stats();
+    let seconds = samples.last().clock;
+    let others =
+        others_before.zip(cpu_of_others()).map(|(before, after)| (after - before) / seconds.max(1e-3));
     Ok(RealRun {
+        others,
+        seconds,
         cycles: logbook.cycles(),
         events: logbook.events(),
         cycle_count: stats.cycles,
-        seconds: samples.last().clock,
         samples,
         cpu: heap.cpu_stats(),
         background: sum(&heap.worker_stats().threads),
         allocated: stats.allocated_bytes,
         missed: shared.missed.load(Relaxed),
     })
+}
+
+/// CPU time of all other processes, in seconds.
+fn cpu_of_others() -> Option<f64> {
+    machine_cpu().map(|all| all.as_secs_f64() - process_cpu().as_secs_f64())
 }
 
 /// Says that the run is over when a thread ends.

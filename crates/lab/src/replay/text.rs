@@ -43,6 +43,9 @@ fn only_real(Replay { trace, real, .. }: &Replay, out: &mut impl Write) -> Resul
     )?;
     writeln!(out, "{:34} {:>10.1} MB", "resident, at most", real.samples.resident_max() / 1e6)?;
     writeln!(out, "{:34} {:>10.1} MB", "allocated", real.allocated as f64 / 1e6)?;
+    if let Some(others) = real.others {
+        writeln!(out, "{:34} {others:>10.2} cores", "other processes")?;
+    }
     if real.missed > 0 {
         writeln!(
             out,
