@@ -354,6 +354,14 @@ impl<'gc> Scope<'gc> {
     ///
     /// When the heap is full. The value comes back, and nothing has happened.
     ///
+    /// # Example: a value whose alignment is larger than a word
+    ///
+    /// ```compile_fail
+    /// # use mudlark::{AnyObject, Heap};
+    /// # let heap = Heap::builder().build().unwrap();
+    /// heap.attach().enter(|cx| _ = cx.try_alloc_dyn::<dyn AnyObject<'_>, _>(7_u128));
+    /// ```
+    ///
     /// # Example: as `alloc_dyn`, for scripts that may hit their limit
     ///
     /// ```

@@ -406,8 +406,8 @@ fn sweeping_and_allocating_share_the_heap() {
 }
 
 /// A cycle marks. A mutator puts `b` back where another one takes it out, and then takes it out itself, behind its last handshake.
-fn two_overwrite_one_pointer(barrier: Barrier) {
-    explore(2, move || {
+fn two_overwrite_one_pointer(preemptions: usize, barrier: Barrier) {
+    explore(preemptions, move || {
         let (world, first) = World::new();
         let (second, c) = (attach(&world.core), Thing::new());
         enter(&first, || {
@@ -454,18 +454,18 @@ fn two_overwrite_one_pointer(barrier: Barrier) {
 /// Goal: an object that several mutators take out of one place is scanned before marking ends. Method: two of them and a marker.
 #[test]
 fn who_overwrites_shades_before() {
-    two_overwrite_one_pointer(Barrier::On);
+    two_overwrite_one_pointer(2, Barrier::On);
 }
 
 /// Goal: the same for those who compare before they exchange.
 #[test]
 fn who_exchanges_shades_before() {
-    two_overwrite_one_pointer(Barrier::Compared);
+    two_overwrite_one_pointer(1, Barrier::Compared);
 }
 
 /// Goal: the models above can fail. Method: take out first, and shade then.
 #[test]
 #[should_panic(expected = "what can be reached died")]
 fn shading_after_is_too_late() {
-    two_overwrite_one_pointer(Barrier::Late);
+    two_overwrite_one_pointer(2, Barrier::Late);
 }
