@@ -406,8 +406,8 @@ fn sweeping_and_allocating_share_the_heap() {
 }
 
 /// A cycle marks. A mutator puts `b` back where another one takes it out, and then takes it out itself, behind its last handshake.
-fn two_overwrite_one_pointer(preemptions: usize, barrier: Barrier) {
-    explore(preemptions, move || {
+fn two_overwrite_one_pointer(barrier: Barrier) {
+    explore(2, move || {
         let (world, first) = World::new();
         let (second, c) = (attach(&world.core), Thing::new());
         enter(&first, || {
@@ -454,18 +454,55 @@ fn two_overwrite_one_pointer(preemptions: usize, barrier: Barrier) {
 /// Goal: an object that several mutators take out of one place is scanned before marking ends. Method: two of them and a marker.
 #[test]
 fn who_overwrites_shades_before() {
-    two_overwrite_one_pointer(2, Barrier::On);
+    two_overwrite_one_pointer(Barrier::On);
 }
 
-/// Goal: the same for those who compare before they exchange.
-#[test]
-fn who_exchanges_shades_before() {
-    two_overwrite_one_pointer(1, Barrier::Compared);
-}
-
-/// Goal: the models above can fail. Method: take out first, and shade then.
+/// Goal: the model above can fail. Method: take out first, and shade then.
 #[test]
 #[should_panic(expected = "what can be reached died")]
 fn shading_after_is_too_late() {
-    two_overwrite_one_pointer(2, Barrier::Late);
+    two_overwrite_one_pointer(Barrier::Late);
+}
+
+/// A cycle marks. Two mutators take `b` out, and whoever finds it gone looks whether it is marked.
+fn find_it_gone(barrier: Barrier) {
+    explore(2, move || {
+        let (world, first) = World::new();
+        let second = attach(&world.core);
+        let b = enter(&first, || world.a.load().expect("a leads to b").as_ptr().expose_provenance());
+        let number = world.core.driver.request();
+        world.core.advance();
+        assert!(world.core.driver.is(Phase::Mark));
+        let [first, second] = [first, second].map(|mutator| {
+            spawn(&world, move |world| {
+                enter(&mutator, || {
+                    if world.a.load().is_some() {
+                        world.a.store(&mutator, null_mut(), barrier);
+                    }
+                    let marks = world.core.arena.marks(world.core.arena.filling_side());
+                    // SAFETY: A1: the address of an object.
+                    let is_marked = unsafe { marks.is_marked(std::ptr::with_exposed_provenance(b)) };
+                    assert!(is_marked, "it is gone, and was not shaded");
+                });
+                detach(&world.core, &mutator);
+            })
+        });
+        first.join().expect("the first is done");
+        second.join().expect("the second is done");
+        finish(&world.core, number);
+    });
+}
+
+/// Goal: S1 itself: an object is marked when it can no longer be found where it was. Method: both ways to overwrite.
+#[test]
+fn what_is_gone_is_marked() {
+    find_it_gone(Barrier::On);
+    find_it_gone(Barrier::Compared);
+}
+
+/// Goal: the model above can fail. Method: take out first, and shade then.
+#[test]
+#[should_panic(expected = "it is gone, and was not shaded")]
+fn what_is_gone_may_be_unmarked_if_shaded_late() {
+    find_it_gone(Barrier::Late);
 }
