@@ -6,7 +6,9 @@ mod items;
 mod random;
 
 use items::{Alive, It, assert_sound, item, number, panics, zealous};
-use mudlark::{Gc, GcCell, GcMutex, GcRefCell, GcVec, Heap, Mutator, Root, Scope, Static, Trace};
+use mudlark::{
+    DynTrace, Gc, GcCell, GcMutex, GcRefCell, GcVec, Heap, Mutator, Root, Scope, Static, Trace, dyn_object,
+};
 use random::Random;
 use std::{
     sync::{
@@ -285,6 +287,67 @@ fn move_while_marked(workers: usize) {
     drop(root);
     assert_sound(&heap);
     assert_eq!(alive.load(SeqCst), 0);
+}
+
+trait Shelf<'gc>: DynTrace<'gc> {
+    fn items(&self) -> &GcVec<It<'gc>>;
+}
+dyn_object!(for<'gc> dyn Shelf<'gc>);
+
+#[derive(Trace)]
+struct Plain<'gc>(GcVec<It<'gc>>);
+
+impl<'gc> Shelf<'gc> for Plain<'gc> {
+    fn items(&self) -> &GcVec<It<'gc>> {
+        &self.0
+    }
+}
+
+/// Goal: a vector is marked to its end wherever its object has it. Method: a long one behind a trait in a box, one behind a short one in the same object, and one
+/// in a slice; each element is looked at after some cycles.
+#[test]
+fn long_vectors_are_marked_wherever_they_are() {
+    #[derive(Trace)]
+    struct Rack<'gc> {
+        boxed: Box<dyn Shelf<'gc> + 'gc>,
+        short: GcVec<It<'gc>>,
+        long: GcVec<It<'gc>>,
+        row: Gc<'gc, [GcVec<It<'gc>>]>,
+    }
+    for workers in [0, 1] {
+        let heap = Heap::builder().workers(workers).verify(true).gc_percent(1).build().expect("a heap");
+        let alive = Arc::new(AtomicUsize::new(0));
+        let mut mutator = heap.attach();
+        let rack: Root<Rack<'static>> = mutator.enter(|cx| {
+            let made = |len: u64| GcVec::from_iter_in(cx, (0..len).map(|n| item(cx, n, &alive)));
+            let row = cx.alloc_slice_with(40, |n| made(if n % 16 == 3 { 3000 } else { 2 }));
+            let boxed = Box::new(Plain(made(5000)));
+            cx.root(cx.alloc(Rack { boxed, short: made(3), long: made(4000), row }))
+        });
+        for round in 0..250 {
+            mutator.enter(|cx| {
+                let rack = rack.get(cx);
+                cx.alloc_slice_fill(4096, round);
+                for list in [rack.boxed.items(), &rack.long, &rack.row[3], &rack.row[35]] {
+                    let last = list.pop(cx).expect("it is long");
+                    let put = list.replace(cx, round % 100, last);
+                    list.push(cx, put);
+                }
+            });
+        }
+        mutator.enter(|cx| {
+            let rack = rack.get(cx);
+            let lists = [rack.boxed.items(), &rack.short, &rack.long].into_iter().chain(rack.row.iter());
+            let count = lists.flat_map(|list| list.iter()).map(number).count();
+            assert_eq!(count, 5000 + 3 + 4000 + 3 * 3000 + 37 * 2);
+            assert_eq!(alive.load(SeqCst), count);
+        });
+        assert!(heap.stats().cycles > 3, "{} cycles", heap.stats().cycles);
+        assert_eq!(heap.verify_report().violations, Vec::<String>::new());
+        drop(rack);
+        assert_sound(&heap);
+        assert_eq!(alive.load(SeqCst), 0);
+    }
 }
 
 /// Goal: threads share a vector in a mutex. Method: two mutators push and pop, under zeal.
