@@ -275,13 +275,6 @@ impl Mutator {
         &self.interrupt
     }
 
-    /// Whether [`Mutator::exit`] has something to do. Asked by the mutator's thread, in a scope.
-    #[inline]
-    pub(crate) fn has_news(&self) -> bool {
-        // ORDERING: Relaxed: a hint; the exit looks again.
-        self.state.load(Ordering::Relaxed) != ACTIVE
-    }
-
     /// Has [`Mutator::exit`] look at the cycle. Called in a scope of this mutator.
     pub(crate) fn poll_at_exit(&self) {
         if self.state.load(Ordering::Relaxed) & POLL == 0 {

@@ -4,7 +4,7 @@ use crate::{
     alloc_slow::{FullCause, HeapFull},
     external::ExternalBytes,
     local::{Kind, Local},
-    mutator::Mutator,
+    mutator::{ExitHint, Mutator},
     raw::{RawKind, RawMutator, RawRoot, RawStack, RawStackId},
     weak::WeakBox,
 };
@@ -55,7 +55,7 @@ impl<'m> RawScope<'m> {
     /// Whether a safepoint has something to do: the collector waits for one. Cheap enough for a loop's back edge.
     #[inline]
     pub fn wants_safepoint(&self) -> bool {
-        self.mutator.raw.has_news()
+        self.mutator.raw.exit_hint() != ExitHint::None
     }
 
     /// Passes a safepoint. Pointers that are on no stack of the mutator, in no root and in no object that can be reached

@@ -123,7 +123,7 @@ pub(crate) const TABLES: &str = "
     (aset! tables n (table))
     (let ((k 0)) (while (< k 6) (put! (aref tables n) k (cons n k)) (set! k (+ k 1))))
     (set! n (+ n 1))))
-(let ((n 0)) (while (< n 8000)
+(let ((n 0)) (while (< n 4000)
     (let ((a (aref tables (random 1500))) (b (aref tables (random 1500))) (k (random 6)))
         (let ((x (get a k)))
             (cons n n)
