@@ -67,6 +67,9 @@ pub(crate) struct Pace {
     begun_ns: AtomicU64,
     begun_live: AtomicU64,
     begun_because: AtomicU8,
+    /// What assists and background marking had used by then, in nanoseconds.
+    begun_assist_ns: AtomicU64,
+    begun_marking_ns: AtomicU64,
     /// Whether a memory limit is set, so that plans move with memory.
     is_limited: AtomicBool,
     /// Collections have had enough CPU time: nobody assists.
@@ -150,6 +153,8 @@ impl Pace {
             begun_ns: AtomicU64::new(0),
             begun_live: AtomicU64::new(0),
             begun_because: AtomicU8::new(0),
+            begun_assist_ns: AtomicU64::new(0),
+            begun_marking_ns: AtomicU64::new(0),
             is_limited: AtomicBool::new(knobs.limit.is_on()),
             is_limiting: AtomicBool::new(false),
             ticked_ns: AtomicU64::new(0),
@@ -269,6 +274,8 @@ impl Core {
         self.pace.begun_ns.store(self.pace.now().0, Relaxed);
         self.pace.begun_live.store(self.live(), Relaxed);
         self.pace.begun_because.store(cause as u8, Relaxed);
+        self.pace.begun_assist_ns.store(self.assist_ns.load(Relaxed), Relaxed);
+        self.pace.begun_marking_ns.store(self.background.marking_ns(), Relaxed);
         // ORDERING: Release pairs with the Acquire in `pacer`: who finds the note finds what it says.
         self.pace.is_begun.store(true, Ordering::Release);
     }
@@ -284,8 +291,8 @@ impl Core {
         };
         let most = ScanWork(self.accounts.live());
         state.begun = begun;
-        state.assist_at_begin = self.assist_ns.load(Relaxed);
-        state.marking_at_begin = self.background.marking_ns();
+        state.assist_at_begin = self.pace.begun_assist_ns.load(Relaxed);
+        state.marking_at_begin = self.pace.begun_marking_ns.load(Relaxed);
         let begin = CycleBegin { now: begun, live, most, memory: self.memory_of_plans(), cause };
         let start = state.pacer.begin(&begin);
         self.pace.ratio.store(start.assist.ratio.to_bits(), Relaxed);

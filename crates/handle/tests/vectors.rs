@@ -334,6 +334,9 @@ fn long_vectors_are_marked_wherever_they_are() {
                     list.push(cx, put);
                 }
             });
+            if round % 60 == 0 {
+                mutator.collect();
+            }
         }
         mutator.enter(|cx| {
             let rack = rack.get(cx);
