@@ -325,6 +325,10 @@ fn long_vectors_are_marked_wherever_they_are() {
             cx.root(cx.alloc(Rack { boxed, short: made(3), long: made(4000), row }))
         });
         for round in 0..250 {
+            // At least these, however slow the thread is.
+            if round % 50 == 49 {
+                mutator.collect();
+            }
             mutator.enter(|cx| {
                 let rack = rack.get(cx);
                 cx.alloc_slice_fill(4096, round);
