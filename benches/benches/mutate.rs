@@ -136,6 +136,48 @@ fn roots(c: &mut Criterion) {
         let root: Root<u64> = cx.root(object);
         group.bench_function("get", |b| b.iter(|| *root.get(black_box(cx))));
         group.bench_function("set", |b| b.iter(|| root.set(cx, black_box(object))));
+        group.bench_function("clone and drop", |b| b.iter(|| drop(black_box(root.clone()))));
+    });
+    let mut roots = Vec::with_capacity(STORES);
+    group.throughput(Throughput::Elements(STORES as u64));
+    mutator.enter(|cx| {
+        let object = cx.alloc(1_u64);
+        group.bench_function("make many, then drop them", |b| {
+            b.iter(|| {
+                roots.extend((0..STORES).map(|_| cx.root(black_box(object))));
+                roots.clear();
+            });
+        });
+    });
+    let mut fill = |roots: &mut Vec<Root<u64>>| {
+        mutator.enter(|cx| {
+            let object = cx.alloc(1_u64);
+            roots.extend((0..STORES).map(|_| cx.root(object)));
+        });
+    };
+    group.bench_function("make in a scope, drop outside", |b| {
+        b.iter(|| {
+            fill(&mut roots);
+            roots.clear();
+        });
+    });
+    group.bench_function("drop on another thread", |b| {
+        b.iter_custom(|rounds| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..rounds {
+                fill(&mut roots);
+                let roots = &mut roots;
+                spent += std::thread::scope(|threads| {
+                    let drops = threads.spawn(|| {
+                        let begun = std::time::Instant::now();
+                        roots.clear();
+                        begun.elapsed()
+                    });
+                    drops.join().expect("it drops")
+                });
+            }
+            spent
+        });
     });
     group.finish();
 }

@@ -59,11 +59,11 @@ impl Core {
     ) -> Arc<Mutator> {
         sweeper::assert_outside_of_drop_glue("attach a mutator");
         self.assert_not_forked("attach a mutator");
-        // SAFETY: promised by the caller.
-        let local = unsafe { Local::new(NonNull::from(self)) };
-        let child = Mutator::new(local, interrupt);
-        child.begin_in_scope(entered_at);
-        self.register(child, |_| {})
+        let pool = self.roots.take_pool();
+        // SAFETY: promised by the caller; pools end with the heap.
+        let local = unsafe { Local::new(NonNull::from(self), pool) };
+        // In its scope only when it has its pool, which then leads to it.
+        self.register(Mutator::new(local, interrupt), |child| child.begin_in_scope(entered_at))
     }
 
     /// Ends the scope of a child, and the child.

@@ -10,13 +10,12 @@ use crate::{
     handshake::HandshakeState,
     interrupt::InterruptFlag,
     local::{Kind, Local},
-    mark::{Ephemerons, Gray, Guards, MarkMeter, MarkQueue},
+    mark::{Ephemerons, Guards, MarkMeter, MarkQueue},
     mutator::Mutator,
     pace::{Pace, PressureListener},
     pacing::{Bytes, GcPercent, Knobs, MemoryLimit, Parts},
-    plant::Bug,
     raw::RawTypes,
-    roots::{RootSlot, RootTable},
+    roots::RootTable,
     safepoint::SafepointMeter,
     share::Share,
     sweeper,
@@ -262,6 +261,23 @@ impl Core {
         self.owner.store(SharedCollector::as_ptr(owner).cast_mut(), Relaxed);
     }
 
+    /// A further handle to the heap; none in models, whose heaps have no handles.
+    pub(crate) fn kept_handle(&self) -> Option<SharedCollector> {
+        // SAFETY: C4: whoever has a mutator or a root of the heap holds it.
+        (!self.owner.load(Relaxed).is_null()).then(|| unsafe { self.share() })
+    }
+
+    /// The handle that [`Core::kept_handle`] gave and that was forgotten for roots.
+    ///
+    /// # Safety
+    ///
+    /// It is taken once.
+    pub(crate) unsafe fn take_kept_handle(&self) -> Option<SharedCollector> {
+        let owner = self.owner.load(Relaxed);
+        // SAFETY: R3: the count is the one that was forgotten.
+        (!owner.is_null()).then(|| unsafe { SharedCollector::from_raw(owner) })
+    }
+
     /// A further handle to the heap.
     ///
     /// # Safety
@@ -287,8 +303,9 @@ impl Core {
     pub unsafe fn attach(&self) -> Arc<Mutator> {
         sweeper::assert_outside_of_drop_glue("attach a mutator");
         self.assert_not_forked("attach a mutator");
-        // SAFETY: promised by the caller.
-        let local = unsafe { Local::new(NonNull::from(self)) };
+        let pool = self.roots.take_pool();
+        // SAFETY: promised by the caller; pools end with the heap.
+        let local = unsafe { Local::new(NonNull::from(self), pool) };
         self.register(Mutator::new(local, InterruptFlag::shared()), |mutator| {
             if self.verifier.is_holding() {
                 mutator.hold();
@@ -299,6 +316,7 @@ impl Core {
     /// Adds a mutator to the registry, in the state that `prepare` gives it.
     pub(crate) fn register(&self, mutator: Mutator, prepare: impl FnOnce(&Mutator)) -> Arc<Mutator> {
         let mutator = Arc::new(mutator);
+        mutator.adopt_pool(self);
         let mut registry = self.registry.lock();
         // Under the lock, so that no handshake is requested between here and the registration (M3).
         prepare(&mutator);
@@ -316,6 +334,7 @@ impl Core {
     /// It came from [`Core::attach`] of this heap, is in no scope, and is not used any more.
     pub unsafe fn detach(&self, mutator: &Arc<Mutator>) {
         if self.birthplace.is_elsewhere() {
+            mutator.leave_pool(self);
             return;
         }
         let mut registry = self.registry.lock();
@@ -323,6 +342,7 @@ impl Core {
             registry.mutators.swap_remove(index);
             registry.armed_exits += mutator.armed_exits();
             mutator.detach();
+            self.roots.return_pool(mutator.leave_pool(self));
         }
     }
 
@@ -332,28 +352,6 @@ impl Core {
             let tag = std::ptr::from_ref(if kind.is_leaf() { &LEAF } else { descriptor }).cast();
             NonNull::from(self.arena.new_bin(BinSpec { cell_bytes, tag, drops: descriptor.drop.is_some() }))
         })
-    }
-
-    /// Gives a root up: its object lives no longer because of it.
-    ///
-    /// # Safety
-    ///
-    /// The slot came from a mutator of this heap and is not used any more.
-    pub unsafe fn drop_root(&self, root: RootSlot) {
-        if self.birthplace.is_elsewhere() {
-            return;
-        }
-        self.queue.push_gated(|open| {
-            let cell = root.replace(null_mut()).filter(|_| open)?;
-            // Under the gate, the cycle that is open cannot end, and its bitmap is this one.
-            let filling = self.arena.marks(self.arena.filling_side());
-            if self.plants(Bug::RootDropUnshaded) {
-                return None;
-            }
-            // SAFETY: C2: roots lead to objects of this heap.
-            unsafe { filling.try_mark(cell.as_ptr()) }.then_some(Gray(cell))
-        });
-        self.roots.give(root);
     }
 
     /// The GC percent in force.

@@ -61,6 +61,7 @@ pub mod raw;
 mod roots;
 mod safepoint;
 mod share;
+mod slot_pool;
 mod stats;
 mod sweeper;
 mod trace;

@@ -10,7 +10,8 @@ use crate::{
     mark_lock::Stamp,
     plant::Bug,
     raw::Stacks,
-    roots::{RootSlot, SlotCache},
+    roots::RootSlot,
+    slot_pool::SlotPool,
 };
 use hashbrown::HashMap;
 use mudlark_arena::{Arena, Bin, Birth, Claim, Region, SIZE_CLASS_COUNT, Side, SizeClass};
@@ -114,9 +115,10 @@ pub struct Local {
     /// Whether any region may be open.
     has_regions: Cell<bool>,
     by_kind: RefCell<HashMap<usize, usize>>,
-    slot_cache: RefCell<SlotCache>,
     /// What an embedder keeps across safepoints.
     pub(crate) stacks: RefCell<Stacks>,
+    /// What roots are made of.
+    pool: NonNull<SlotPool>,
     /// Bytes of marking owed by allocations.
     debt: Cell<u64>,
     core: NonNull<Core>,
@@ -134,8 +136,8 @@ impl fmt::Debug for Local {
 impl Local {
     /// # Safety
     ///
-    /// `core` outlives the value.
-    pub(crate) unsafe fn new(core: NonNull<Core>) -> Local {
+    /// `core` and `pool` outlive the value.
+    pub(crate) unsafe fn new(core: NonNull<Core>, pool: NonNull<SlotPool>) -> Local {
         Local {
             slots: UnsafeCell::new([NO_SLOT; LEAF_SLOTS + HASH_SLOTS]),
             armed: Cell::new(false),
@@ -147,8 +149,8 @@ impl Local {
             homes: RefCell::default(),
             has_regions: Cell::new(false),
             by_kind: RefCell::default(),
-            slot_cache: RefCell::default(),
             stacks: RefCell::default(),
+            pool,
             debt: Cell::new(0),
             core,
         }
@@ -301,14 +303,33 @@ impl Local {
 
     // ---- roots
 
+    /// The pool of root slots. Any thread may ask for it.
+    #[inline]
+    pub(crate) fn pool(&self) -> &SlotPool {
+        // SAFETY: R3: promised to `new`.
+        unsafe { self.pool.as_ref() }
+    }
+
     /// Makes a root of an object.
     ///
     /// # Safety
     ///
     /// `cell` holds an object of this heap that is reachable now. The slot is given back by
-    /// [`Core::drop_root`].
+    /// [`RootSlot::give_up`]; until then it keeps the heap alive, if that is one with handles ([`Collector`](crate::Collector)).
+    #[inline]
     pub unsafe fn add_root(&self, cell: NonNull<u8>) -> RootSlot {
-        self.core().roots.add(&mut self.slot_cache.borrow_mut(), cell)
+        self.pool().add(self.core, cell)
+    }
+
+    /// Shades what a root leads to that is about to be dropped (S1); nobody else changes the slot meanwhile.
+    #[cold]
+    pub(crate) fn shade_root(&self, root: RootSlot) {
+        // SAFETY: R2: the heap exists, for this is its mutator.
+        let Some(cell) = (unsafe { root.get() }) else { return };
+        if !self.core().plants(Bug::RootDropUnshaded) {
+            // SAFETY: C2: roots lead to objects of this heap.
+            unsafe { self.shade(cell) };
+        }
     }
 
     /// Points a root at another object.
@@ -391,6 +412,5 @@ impl Local {
         self.release_all();
         self.core().queue.push_window(self.window.take());
         self.hand_over();
-        self.core().roots.give_cache(&mut self.slot_cache.borrow_mut());
     }
 }

@@ -16,13 +16,13 @@
 
 use crate::{
     handshake::Handshake, heap::Core, interrupt::InterruptFlag, local::Local, plant::Bug,
-    sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
+    slot_pool::SlotPool, sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
 };
 use mudlark_arena::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::{
     fmt,
     panic::Location,
-    ptr::null_mut,
+    ptr::{NonNull, null_mut},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,8 +42,6 @@ const ENTRY_SPINS: usize = if cfg!(loom) { 0 } else { 1000 };
 #[repr(align(128))]
 pub struct Mutator {
     state: AtomicU32,
-    /// The thread whose scope is open: an address that is different for each thread. Zero outside of scopes.
-    thread: AtomicUsize,
     /// Where the last scope was entered.
     entered_at: AtomicPtr<Location<'static>>,
     /// Scopes that ended while a cycle was under way. Written by the mutator's thread alone.
@@ -81,21 +79,29 @@ impl fmt::Debug for Mutator {
 thread_local! {
     static THREAD: u8 = const { 0 };
 }
-#[cfg(loom)]
-loom::thread_local! {
-    static THREAD: u8 = 0;
-}
 
-/// A number of the current thread that no other living thread has.
+/// A number of the current thread that no other living thread has. Whoever has the number of a thread that is gone was started behind
+/// its end, and sees all that it did.
+#[cfg(not(loom))]
+#[inline]
 pub(crate) fn thread_token() -> usize {
     THREAD.with(|byte| std::ptr::from_ref(byte).addr())
+}
+
+/// In models addresses are used again without any order that loom knows of.
+#[cfg(loom)]
+pub(crate) fn thread_token() -> usize {
+    static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1);
+    loom::thread_local! {
+        static THREAD: usize = THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+    THREAD.with(|token| *token)
 }
 
 impl Mutator {
     pub(crate) fn new(local: Local, interrupt: Arc<InterruptFlag>) -> Mutator {
         Mutator {
             state: AtomicU32::new(PASSIVE),
-            thread: AtomicUsize::new(0),
             entered_at: AtomicPtr::new(null_mut()),
             armed_exits: AtomicU64::new(0),
             interrupt,
@@ -103,6 +109,24 @@ impl Mutator {
             #[cfg(all(test, loom))]
             taken: loom::cell::UnsafeCell::new(0),
         }
+    }
+
+    /// The thread whose scope is open, zero if there is none. It lies where roots look for it.
+    #[inline]
+    fn thread(&self) -> &AtomicUsize {
+        &self.local.pool().thread
+    }
+
+    /// Takes over the pool of root slots. Nobody else knows the mutator yet.
+    pub(crate) fn adopt_pool(&self, core: &Core) {
+        self.local.pool().adopt(&raw const self.local, core);
+    }
+
+    /// Gives up the pool of root slots, when the mutator is in no scope and will be in none.
+    pub(crate) fn leave_pool(&self, core: &Core) -> NonNull<SlotPool> {
+        let pool = self.local.pool();
+        pool.leave(core);
+        NonNull::from(pool)
     }
 
     /// Opens a scope: from here to [`Mutator::exit`] the mutator's local state is the caller's.
@@ -183,7 +207,7 @@ impl Mutator {
 
     #[inline(always)]
     fn note_entry(&self, entered_at: &'static Location<'static>) {
-        self.thread.store(thread_token(), Ordering::Relaxed);
+        self.thread().store(thread_token(), Ordering::Relaxed);
         self.entered_at.store(std::ptr::from_ref(entered_at).cast_mut(), Ordering::Relaxed);
     }
 
@@ -207,7 +231,7 @@ impl Mutator {
     /// The safepoint. `true` if there was something to do.
     #[inline]
     pub(crate) fn end_scope(&self) -> bool {
-        self.thread.store(0, Ordering::Relaxed);
+        self.thread().store(0, Ordering::Relaxed);
         let exits = self.armed_exits.load(Ordering::Relaxed) + u64::from(self.local.is_armed());
         self.armed_exits.store(exits, Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire of whoever serves or enters next.
@@ -316,7 +340,7 @@ impl Mutator {
 
     /// Whether the mutator is in a scope that the current thread opened.
     pub(crate) fn is_entered_here(&self) -> bool {
-        self.thread.load(Ordering::Relaxed) == thread_token()
+        self.thread().load(Ordering::Relaxed) == thread_token()
     }
 
     /// Gives back everything the mutator holds. `true` if it acknowledged a handshake by that. The caller holds

@@ -41,6 +41,10 @@ pub(crate) enum Bug {
     RootMissed,
     /// A root that is dropped during a cycle is not shaded.
     RootDropUnshaded,
+    /// A root is dropped during a cycle as if none were open.
+    GatePassedBy,
+    /// A root is cloned without the gate.
+    CloneOutsideGate,
     /// Weak references to the dead are not cleared.
     WeakNotCleared,
     /// A weak reference is upgraded during marking without shading.

@@ -2,8 +2,8 @@
 
 use crate::{builder::HeapBuilder, scope::Scope, stats::HeapStats};
 use mudlark_collector::{
-    self as collector, CellStats, Config, CpuStats, CycleClock, GcPercent, MemoryLimit, SharedCollector,
-    VerifyReport, WorkerStats,
+    self as collector, CellStats, Config, Core, CpuStats, CycleClock, GcPercent, MemoryLimit,
+    SharedCollector, VerifyReport, WorkerStats,
     pacing::{Gauges, RampBound, Record},
 };
 use std::{fmt, marker::PhantomData, sync::Arc};
@@ -42,6 +42,10 @@ impl Heap {
 
     pub(crate) fn of(collector: SharedCollector) -> Heap {
         Heap { collector }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.collector
     }
 
     /// Access to the heap for one thread at a time.

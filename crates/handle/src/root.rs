@@ -1,7 +1,7 @@
 //! Roots: objects that live because somebody outside of the heap wants them.
 
-use crate::{gc::Gc, scope::Scope, trace::Rebrand};
-use mudlark_collector::{RootSlot, SharedCollector};
+use crate::{gc::Gc, heap::Heap, scope::Scope, trace::Rebrand};
+use mudlark_collector::{Core, RootSlot};
 use std::{fmt, marker::PhantomData, ptr::NonNull};
 
 /// An object that stays alive outside of scopes. `T` is the type's name under the brand `'static`: `Root<Node<'static>>`.
@@ -21,9 +21,9 @@ use std::{fmt, marker::PhantomData, ptr::NonNull};
 /// assert_eq!(mutator.enter(|cx| *counter.get(cx)), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[repr(transparent)]
 pub struct Root<T: ?Sized> {
     slot: RootSlot,
-    collector: SharedCollector,
     referent: PhantomData<*mut T>,
 }
 
@@ -42,12 +42,72 @@ impl<T: ?Sized> Root<T> {
     /// # Safety
     ///
     /// `cell` holds a live object of the scope's heap whose type is `T` under that scope's brand.
+    #[inline]
     pub(crate) unsafe fn new(cx: &Scope<'_>, cell: NonNull<u8>) -> Root<T> {
         // SAFETY: promised by the caller; `drop` gives the slot back.
         let slot = unsafe { cx.local().add_root(cell) };
-        // SAFETY: the scope's mutator holds a handle.
-        let collector = unsafe { cx.core().share() };
-        Root { slot, collector, referent: PhantomData }
+        Root { slot, referent: PhantomData }
+    }
+
+    /// The cell of the object.
+    ///
+    /// # Safety
+    ///
+    /// The caller is in a scope of the root's heap.
+    #[inline]
+    pub(crate) unsafe fn cell(&self) -> NonNull<u8> {
+        // SAFETY: R3: the root keeps its heap alive.
+        unsafe { self.slot.get() }.expect("H5: a root in use has an object")
+    }
+
+    /// Whether this is a root of a heap.
+    ///
+    /// # Example: two heaps
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let (heap, other) = (Heap::builder().build()?, Heap::builder().build()?);
+    /// let root = heap.attach().enter(|cx| cx.root(cx.alloc(1_u64)));
+    /// assert!(root.belongs_to(&heap) && !root.belongs_to(&other));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn belongs_to(&self, heap: &Heap) -> bool {
+        self.is_of(heap.core())
+    }
+
+    #[inline]
+    fn is_of(&self, core: &Core) -> bool {
+        // SAFETY: R3: the root keeps its heap alive.
+        unsafe { self.slot.is_of(core) }
+    }
+
+    /// Whether two roots lead to one object now. Roots of different heaps never do.
+    ///
+    /// # Example: identity outside of scopes
+    ///
+    /// ```
+    /// use mudlark::{Heap, Root};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let (a, b) = heap.attach().enter(|cx| {
+    ///     let word = cx.alloc_str("same");
+    ///     (cx.root(word), cx.root(word))
+    /// });
+    /// assert!(Root::ptr_eq(&a, &b));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ptr_eq(this: &Self, other: &Self) -> bool {
+        // SAFETY: R3: the roots keep their heaps alive.
+        unsafe { this.slot.get() == other.slot.get() }
+    }
+
+    #[inline]
+    fn assert_same_heap(&self, cx: &Scope<'_>) {
+        assert!(
+            self.is_of(cx.core()),
+            "a root was used in a scope of another heap; enter a mutator of the heap that made it"
+        );
     }
 }
 
@@ -56,14 +116,31 @@ impl<T: ?Sized + Rebrand> Root<T> {
     ///
     /// # Panics
     ///
-    /// With a scope of another heap.
+    /// With a scope of another heap; [`Root::try_get`] answers instead.
     #[inline]
     pub fn get<'gc>(&self, cx: &Scope<'gc>) -> Gc<'gc, T::With<'gc>> {
         self.assert_same_heap(cx);
-        // SAFETY: the root holds its heap.
-        let cell = unsafe { self.slot.get() }.expect("a root in use has an object");
+        // SAFETY: H4: the scope is one of this heap.
+        let cell = unsafe { self.cell() };
         // SAFETY: H5: the slot holds a live `T` of this heap; B1: under this scope's brand it is a `T::With<'gc>`.
         unsafe { Gc::from_cell(cell) }
+    }
+
+    /// The object, if the scope is one of its heap.
+    ///
+    /// # Example: a root from who knows where
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let (heap, other) = (Heap::builder().build()?, Heap::builder().build()?);
+    /// let root = heap.attach().enter(|cx| cx.root(cx.alloc(1_u64)));
+    /// assert!(other.attach().enter(|cx| root.try_get(cx).is_none()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_get<'gc>(&self, cx: &Scope<'gc>) -> Option<Gc<'gc, T::With<'gc>>> {
+        self.is_of(cx.core()).then(|| self.get(cx))
     }
 
     /// Roots another object in place of this one.
@@ -76,19 +153,24 @@ impl<T: ?Sized + Rebrand> Root<T> {
         // SAFETY: H1: what a `Gc` leads to is live in its scope, which is one of the slot's heap.
         unsafe { cx.local().set_root(self.slot, Gc::cell(gc)) };
     }
+}
 
-    #[inline]
-    fn assert_same_heap(&self, cx: &Scope<'_>) {
-        assert!(
-            std::ptr::eq(&raw const **self.collector, cx.core()),
-            "a root was used in a scope of another heap; enter a mutator of the heap that made it"
-        );
+/// Makes another root of the same object, in or outside of scopes: quick in a scope of the mutator that made this one, else with a lock.
+///
+/// # Panics
+///
+/// In a fork of the process that made the heap, outside of scopes.
+impl<T: ?Sized> Clone for Root<T> {
+    fn clone(&self) -> Root<T> {
+        // SAFETY: R3: the slot is in use, and keeps its heap alive.
+        Root { slot: unsafe { self.slot.duplicate() }, referent: PhantomData }
     }
 }
 
 impl<T: ?Sized> Drop for Root<T> {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: the slot came from this heap and nobody else has it.
-        unsafe { self.collector.drop_root(self.slot) };
+        // SAFETY: H5: nobody else has the slot.
+        unsafe { self.slot.give_up() };
     }
 }

@@ -54,6 +54,7 @@ impl<'gc> Scope<'gc> {
         &self.mutator
     }
 
+    #[inline]
     pub(crate) fn core(&self) -> &Core {
         self.local().core()
     }
@@ -274,6 +275,7 @@ impl<'gc> Scope<'gc> {
     /// mutator.enter(|cx| assert_eq!(&*word.get(cx), "kept"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn root<T: ?Sized + Rebrand>(&self, gc: Gc<'gc, T>) -> Root<T::With<'static>> {
         // SAFETY: H1: what a `Gc` leads to is live in its scope; B1: the type differs in its brand only.
         unsafe { Root::new(self, Gc::cell(gc)) }

@@ -220,3 +220,131 @@ fn mutators_come_and_go() {
         heap.recount().expect("the counters are exact");
     }
 }
+
+/// Goal: a clone is a root of its own. Method: clones in a scope, outside of scopes, on a thread without a mutator; each is set or dropped, and the
+/// others stay.
+#[test]
+fn clones_are_roots_of_their_own() {
+    for workers in [0, 1] {
+        let heap = heap(workers);
+        let mut mutator = heap.attach();
+        let root: Root<str> = mutator.enter(|cx| cx.root(cx.alloc_str("first")));
+        let inside = mutator.enter(|_| root.clone());
+        let outside = root.clone();
+        let elsewhere = thread::scope(|threads| threads.spawn(|| root.clone()).join().expect("it is cloned"));
+        assert_eq!(heap.stats().roots, 4);
+        assert!(Root::ptr_eq(&inside, &outside) && Root::ptr_eq(&root, &elsewhere));
+        mutator.enter(|cx| inside.set(cx, cx.alloc_str("second")));
+        drop(root);
+        mutator.collect();
+        assert!(!Root::ptr_eq(&inside, &outside));
+        let texts =
+            mutator.enter(|cx| [&inside, &outside, &elsewhere].map(|root| String::from(&*root.get(cx))));
+        assert_eq!(texts, ["second", "first", "first"]);
+        drop((inside, outside));
+        mutator.collect();
+        assert_eq!(mutator.enter(|cx| String::from(&*elsewhere.get(cx))), "first");
+        drop(elsewhere);
+        mutator.collect();
+        assert_eq!((heap.stats().roots, heap.stats().live_bytes), (0, 0));
+    }
+}
+
+/// Goal: it can be asked which heap a root is of. Method: a root and its clone on another thread, with two heaps.
+#[test]
+fn a_root_knows_its_heap() {
+    let (one, two) = (heap(0), heap(0));
+    let root: Root<u64> = one.attach().enter(|cx| cx.root(cx.alloc(1_u64)));
+    let twin = thread::scope(|threads| threads.spawn(|| root.clone()).join().expect("it is cloned"));
+    for root in [&root, &twin] {
+        assert!(root.belongs_to(&one) && !root.belongs_to(&two));
+        assert_eq!(one.attach().enter(|cx| root.try_get(cx).map(|number| *number)), Some(1));
+        assert!(two.attach().enter(|cx| root.try_get(cx).is_none()));
+    }
+}
+
+/// Goal: roots may be dropped by threads that know of no cycle, may, and do; nothing that is kept dies, and no count is off. Method: mutators that
+/// move objects from one root into another, roots that others drop and clone, cycles all the time; verified.
+#[test]
+fn roots_are_dropped_by_anybody_at_any_time() {
+    for workers in [0, 1] {
+        let heap = Heap::builder().workers(workers).verify(true).build().expect("a heap");
+        let (send, receive) = std::sync::mpsc::sync_channel::<(u64, Root<u64>, Root<u64>)>(64);
+        thread::scope(|threads| {
+            for first in [0, 1_000_000] {
+                let (heap, send) = (&heap, send.clone());
+                threads.spawn(move || {
+                    let mut mutator = heap.attach();
+                    let mut kept: Option<(u64, Root<u64>)> = None;
+                    for number in first..first + 3000_u64 {
+                        let root = mutator.enter(|cx| cx.root(cx.alloc(number)));
+                        // From here on only the twin, or what another thread makes of the root, keeps it alive.
+                        let twin =
+                            if number % 3 == 0 { root.clone() } else { mutator.enter(|_| root.clone()) };
+                        if let Some((number, kept)) = &kept {
+                            assert_eq!(mutator.enter(|cx| *kept.get(cx)), *number);
+                        }
+                        kept = Some((number, root.clone()));
+                        send.send((number, root, twin)).expect("somebody receives");
+                    }
+                });
+            }
+            drop(send);
+            threads.spawn(|| {
+                let mut mutator = heap.attach();
+                for (number, root, twin) in receive {
+                    let again = root.clone();
+                    drop(root);
+                    assert_eq!(mutator.enter(|cx| *twin.get(cx)), number);
+                    drop(twin);
+                    assert_eq!(mutator.enter(|cx| *again.get(cx)), number);
+                    if number % 2 == 0 { mutator.enter(|_| drop(again)) } else { drop(again) }
+                }
+            });
+            threads.spawn(|| (0..40).for_each(|_| heap.collect()));
+        });
+        heap.collect();
+        assert_eq!((heap.stats().roots, heap.stats().live_bytes), (0, 0));
+        let report = heap.verify_report();
+        assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    }
+}
+
+/// Goal: roots outlive the mutators that made them, share the slots of later ones, and the last of them ends the heap. Method: many mutators that
+/// leave a few roots each; drop them in another order, on another thread; an object tells of the heap's end.
+#[test]
+fn roots_outlive_their_mutators() {
+    struct Told(std::sync::Arc<std::sync::atomic::AtomicBool>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    for workers in [0, 1] {
+        let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let heap = heap(workers);
+        let last = heap.attach().enter(|cx| cx.root(cx.alloc(mudlark::Static(Told(ended.clone())))));
+        let mut roots: Vec<(usize, Root<usize>)> = Vec::new();
+        for number in 0..500 {
+            let mut mutator = heap.attach();
+            mutator.enter(|cx| roots.extend([0, 1].map(|index| (number, cx.root(cx.alloc(number + index))))));
+            if number % 3 == 0 {
+                drop(mutator);
+                roots.swap_remove(number / 3);
+            }
+        }
+        assert_eq!(heap.stats().roots as usize, roots.len() + 1);
+        heap.collect();
+        let mut mutator = heap.attach();
+        mutator.enter(|cx| {
+            roots.iter().for_each(|(number, root)| assert!((0..2).contains(&(*root.get(cx) - number))))
+        });
+        let (front, back) = (roots.split_off(roots.len() / 2), roots);
+        let thread = thread::spawn(move || drop(front));
+        drop((mutator, heap, back));
+        thread.join().expect("they are dropped");
+        assert!(!ended.load(std::sync::atomic::Ordering::SeqCst), "a root keeps its heap alive");
+        drop(last);
+        assert!(workers > 0 || ended.load(std::sync::atomic::Ordering::SeqCst), "the heap has not ended");
+    }
+}

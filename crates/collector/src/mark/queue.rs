@@ -176,6 +176,8 @@ pub(crate) struct MarkQueue {
     wake_helpers: Condvar,
     /// Those others, as far as they wait.
     hungry: AtomicUsize,
+    /// Whether gray objects are admitted, for those who do not have the lock: see [`MarkQueue::may_be_open`].
+    gate: AtomicBool,
     /// Whether nobody could take objects now. Markers look at it now and then, and share.
     dry: AtomicBool,
     /// Whether objects that are marked are looked up in the table of ephemerons. Changed while nobody holds work.
@@ -189,6 +191,7 @@ impl MarkQueue {
         debug_assert!(inner.is_empty() && inner.active == 0, "Q1: nothing is left of the last cycle");
         inner.open = true;
         self.keyed.store(false, Relaxed);
+        self.gate.store(true, Relaxed);
     }
 
     /// Before slots are given back to be looked at again: whether they wait in a table. Nobody holds work.
@@ -231,6 +234,13 @@ impl MarkQueue {
         self.inner.lock().is_quiet(round)
     }
 
+    /// Whether a cycle is open, as far as the current thread has heard: it is, if the thread does something that an armed mutator did before.
+    #[inline]
+    pub(crate) fn may_be_open(&self) -> bool {
+        // ORDERING: Relaxed: R1: what the answer is needed for is ordered behind the opening by whoever took the handshake.
+        self.gate.load(Relaxed)
+    }
+
     /// Lets markers take work, root chunks `[0, roots)` among it: the snapshot is complete.
     pub(crate) fn start_marking(&self, roots: usize) {
         let mut inner = self.inner.lock();
@@ -246,6 +256,7 @@ impl MarkQueue {
             return false;
         }
         (inner.open, inner.marking, inner.clearing) = (false, false, true);
+        self.gate.store(false, Relaxed);
         true
     }
 
@@ -258,6 +269,7 @@ impl MarkQueue {
     pub(crate) fn abort(&self) {
         let mut inner = self.inner.lock();
         (inner.open, inner.marking) = (false, false);
+        self.gate.store(false, Relaxed);
         inner.chunks.clear();
         inner.windows.clear();
         inner.arrays.clear();

@@ -8,7 +8,7 @@
 use super::{
     Thing, add_root, alloc, alloc_weak, config,
     cycle::{attach, detach, explore},
-    enter, must_deadlock, plant,
+    enter, give_up, must_deadlock, plant,
 };
 use crate::{background::Collector, plant::Bug};
 use loom::{sync::Arc, thread};
@@ -32,17 +32,20 @@ fn begin_lightly(bug: Option<Bug>) {
         let mutator = thread::spawn(move || {
             let (collector, thing) = of_mutator;
             let mutator = attach(&collector);
-            enter(&mutator, || {
+            let root = enter(&mutator, || {
                 let weak = alloc_weak(&mutator, alloc(&mutator, &thing));
-                add_root(&mutator, weak.cell());
+                let root = add_root(&mutator, weak.cell());
                 collector.driver.request();
                 mutator.poll_at_exit();
+                root
             });
             detach(&collector, &mutator);
+            root
         });
-        mutator.join().expect("the mutator is done");
+        let root = mutator.join().expect("the mutator is done");
         wait_for_end(&collector, 1);
         assert_eq!(thing.drops(), 1, "what is dead lives on");
+        give_up(root);
     });
 }
 
@@ -89,15 +92,18 @@ fn a_heap_ends_in_a_cycle() {
         let collector = Collector::new(config(1)).expect("models have memory");
         let (rooted, dead) = (Thing::new(), Thing::new());
         let mutator = attach(&collector);
-        enter(&mutator, || {
+        let root = enter(&mutator, || {
             alloc(&mutator, &dead);
-            add_root(&mutator, alloc(&mutator, &rooted));
+            let root = add_root(&mutator, alloc(&mutator, &rooted));
             collector.driver.request();
             mutator.poll_at_exit();
+            root
         });
         detach(&collector, &mutator);
         drop(mutator);
         drop(collector);
+        assert_eq!(rooted.drops(), 0, "a root keeps its heap alive");
+        give_up(root);
         assert_eq!((rooted.drops(), dead.drops()), (1, 1));
     });
 }

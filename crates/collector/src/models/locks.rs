@@ -1,16 +1,11 @@
-//! Models of the mark lock, of the lock of containers, and of the root table.
+//! Models of the mark lock and of the lock of containers.
 
-use super::CELL_BYTES;
 use crate::{
     mark_lock::{MarkLock, Stamp},
     piece_lock::{PieceLock, Rest},
-    roots::{RootTable, SlotCache},
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
-use std::{
-    ptr::NonNull,
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
-};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// A cell whose contents a mutator changes while a marker looks.
 struct Guarded {
@@ -209,47 +204,5 @@ fn an_operation_needs_the_lock() {
     container_against_marker(|container| {
         container.see(1);
         container.put(1, 0);
-    });
-}
-
-/// An address that could be an object's.
-fn object(number: usize) -> NonNull<u8> {
-    NonNull::new(std::ptr::without_provenance_mut(number * CELL_BYTES)).expect("numbers begin with one")
-}
-
-/// Goal: slots are given out once, and whoever scans meets objects and never links. Method: two mutators make and drop
-/// roots while a marker scans; afterwards the roots in use are found, each once.
-#[test]
-fn roots_come_and_go_while_they_are_scanned() {
-    loom::model(|| {
-        let table = Arc::new(RootTable::default());
-        let mut cache = SlotCache::default();
-        let first = table.add(&mut cache, object(1));
-        let mutators = [2, 4].map(|number| {
-            let table = Arc::clone(&table);
-            let (mut cache, old) = (std::mem::take(&mut cache), first);
-            thread::spawn(move || {
-                let kept = table.add(&mut cache, object(number));
-                if number == 2 {
-                    assert_eq!(old.replace(std::ptr::null_mut()), Some(object(1)));
-                    table.give(old);
-                }
-                table.give_cache(&mut cache);
-                kept
-            })
-        });
-        let met = |table: &RootTable| {
-            let mut met = Vec::new();
-            for chunk in 0..table.chunk_count() {
-                table.each_in_chunk(chunk, |cell| met.push(cell.addr().get() / CELL_BYTES));
-            }
-            met.sort_unstable();
-            met
-        };
-        assert!(met(&table).iter().all(|number| [1, 2, 4].contains(number)));
-        let [a, b] = mutators.map(|mutator| mutator.join().expect("the mutator is done"));
-        assert_ne!(a, b);
-        assert_eq!(met(&table), [2, 4]);
-        assert_eq!(table.len(), 2);
     });
 }

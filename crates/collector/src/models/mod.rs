@@ -1,7 +1,7 @@
 //! Models: the collector's own code under loom, in heaps of a few blocks.
 //!
-//! `queue` has the mark queue and `locks` the mark lock and the root table, each alone; `cycle` has whole cycles, `weak`, `ephemeron`,
-//! `handshake` and `background` what happens to weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
+//! `queue` has the mark queue and `locks` the mark lock and that of containers, each alone; `cycle` has whole cycles, `roots`, `weak`, `ephemeron`,
+//! `handshake` and `background` what happens to roots, weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
 //! what is half-written is a failure, and so is the death of what can be reached.
 //!
 //! Threads that race are spawned, both of them: loom explores the main thread's steps less thoroughly.
@@ -16,6 +16,7 @@ mod family;
 mod handshake;
 mod locks;
 mod queue;
+mod roots;
 mod stacks;
 mod weak;
 
@@ -268,6 +269,12 @@ fn add_root(mutator: &Mutator, cell: NonNull<u8>) -> RootSlot {
     let local = unsafe { mutator.local() };
     // SAFETY: the object was made or loaded in this scope.
     unsafe { local.add_root(cell) }
+}
+
+/// Drops a root.
+fn give_up(root: RootSlot) {
+    // SAFETY: models drop a root once.
+    unsafe { root.give_up() };
 }
 
 /// Runs `work` in a scope.

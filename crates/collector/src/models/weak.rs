@@ -3,7 +3,7 @@
 use super::{
     Barrier, Thing, add_root, alloc, alloc_weak,
     cycle::{attach, detach, explore},
-    drive, enter, finish, plant,
+    drive, enter, finish, give_up, plant,
 };
 use crate::{heap::Core, local::Local, mutator::Mutator, plant::Bug, roots::RootSlot, weak::WeakBox};
 use loom::{sync::Arc, thread};
@@ -95,8 +95,7 @@ fn upgrade_against_a_cycle(bug: Option<Bug>) {
             world.collect();
             world.assert_target_lives();
             assert!(found(&world), "a reference to what lives was cleared");
-            // SAFETY: the root is dropped once.
-            unsafe { world.core.drop_root(root) };
+            give_up(root);
             world.collect();
         }
         assert_eq!(world.target.drops(), 1, "what is dead lives on");

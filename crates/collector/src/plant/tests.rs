@@ -267,7 +267,7 @@ impl World<'_> {
 
     fn drop_root(&self, root: RootSlot) {
         // SAFETY: scripts drop a root once.
-        unsafe { self.core.drop_root(root) };
+        unsafe { root.give_up() };
     }
 
     /// Begins a cycle and goes on with it until it has to wait; marks nothing.

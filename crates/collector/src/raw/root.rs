@@ -9,7 +9,8 @@ use std::{fmt, ptr::NonNull};
 /// Keeps an object alive until it is dropped, on whatever thread. It keeps its heap alive too.
 pub struct RawRoot {
     slot: RootSlot,
-    heap: RawHeap,
+    /// Held, for the slot is the heap's.
+    _heap: RawHeap,
 }
 
 impl fmt::Debug for RawRoot {
@@ -20,7 +21,7 @@ impl fmt::Debug for RawRoot {
 
 impl RawRoot {
     pub(super) fn new(slot: RootSlot, heap: &RawHeap) -> RawRoot {
-        RawRoot { slot, heap: heap.clone() }
+        RawRoot { slot, _heap: heap.clone() }
     }
 
     /// The object. Its address means something in a scope of its heap.
@@ -44,7 +45,7 @@ impl RawRoot {
 
 impl Drop for RawRoot {
     fn drop(&mut self) {
-        // SAFETY: the slot came from this heap, and nobody else has it.
-        unsafe { self.heap.collector().drop_root(self.slot) };
+        // SAFETY: the slot came from this heap, which the root holds, and nobody else has it.
+        unsafe { self.slot.give_up() };
     }
 }
