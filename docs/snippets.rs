@@ -13,6 +13,7 @@ pages! {
     readme: "../README.md",
     introduction: "src/introduction.md",
     first_steps: "src/first-steps.md",
+    rooting: "src/rooting.md",
     cells: "src/cells.md",
     how_it_works: "src/how-it-works.md",
     weak: "src/weak.md",

@@ -126,6 +126,45 @@ fn scopes(c: &mut Criterion) {
     group.finish();
 }
 
+fn frames(c: &mut Criterion) {
+    let heap = Heap::builder().workers(0).build().expect("addresses");
+    let mut mutator = heap.attach();
+    let mut group = group(c, "frame");
+    group.bench_function("begin and end", |b| b.iter(|| mutator.frame(|frame| _ = black_box(frame))));
+    mutator.frame(|frame| {
+        group.bench_function("begin, one scope, two locals, end", |b| {
+            b.iter(|| {
+                frame.frame(|frame| {
+                    frame.enter(|cx| {
+                        let object = cx.alloc(1_u64);
+                        black_box((cx.keep(object), cx.keep(object)));
+                    });
+                });
+            });
+        });
+        let local = frame.enter(|cx| cx.keep(cx.alloc(1_u64)));
+        frame.enter(|cx| {
+            group.bench_function("get", |b| b.iter(|| *local.get(black_box(cx))));
+            let object = cx.alloc(1_u64);
+            group.bench_function("set", |b| b.iter(|| local.set(cx, black_box(object))));
+        });
+        group.throughput(Throughput::Elements(STORES as u64));
+        group.bench_function("keep", |b| {
+            b.iter(|| {
+                frame.frame(|frame| {
+                    frame.enter(|cx| {
+                        let object = cx.alloc(1_u64);
+                        for _ in 0..STORES {
+                            black_box(cx.keep(object));
+                        }
+                    });
+                });
+            });
+        });
+    });
+    group.finish();
+}
+
 fn roots(c: &mut Criterion) {
     let heap = Heap::builder().workers(0).build().expect("addresses");
     let mut mutator = heap.attach();
@@ -182,5 +221,5 @@ fn roots(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, barrier, scopes, roots);
+criterion_group!(benches, barrier, scopes, roots, frames);
 criterion_main!(benches);

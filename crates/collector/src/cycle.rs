@@ -62,6 +62,9 @@ const CLEAR_BLOCKS: usize = 256;
 /// Batches of weak references, ephemerons and cleanups that are looked at at once: some tens of microseconds.
 const WEAK_BATCHES: usize = 8;
 
+/// Chunks of shadow stacks that are given back at once.
+const CLEAR_STACK_CHUNKS: usize = 256;
+
 /// What only the driver sees.
 #[derive(Debug)]
 struct State {
@@ -442,6 +445,9 @@ impl Driver {
         }
         if let Some(completed) = state.completed.take() {
             core.pace_end(completed);
+        }
+        if core.stacks.free_some(CLEAR_STACK_CHUNKS) {
+            return progress == Progress::Any;
         }
         let from = std::mem::take(&mut state.cleared);
         if !core.plants(Bug::NotCleared)

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Handshake {
     /// Deletion barrier on, allocate black, open the window.
     Arm = 1,
-    /// Shade what stacks lead to, if there are any: after it, whatever a mutator can reach was loaded with every barrier on, or is gray.
+    /// What stacks keep is gray, if there are any: after it, whatever a mutator can reach was loaded with every barrier on, or is gray.
     Flush = 2,
     /// Hand over the window: its objects are gray. From now on new objects need no scan.
     Close = 3,

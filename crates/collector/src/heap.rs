@@ -17,6 +17,7 @@ use crate::{
     raw::RawTypes,
     roots::RootTable,
     safepoint::SafepointMeter,
+    shadow_stack::StackChunks,
     share::Share,
     sweeper,
     verify::Verifier,
@@ -150,7 +151,7 @@ impl Registry {
 ///
 /// | field | written by | protected by |
 /// |---|---|---|
-/// | `arena`, `queue`, `roots`, `weak`, `ephemerons`, `guards`, `cleanups`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
+/// | `arena`, `queue`, `roots`, `stacks`, `weak`, `ephemerons`, `guards`, `cleanups`, `raw_types`, `accounts`, `safepoints`, `assists` | everybody | themselves |
 /// | `registry` | attach, detach; held while handshakes are requested | its lock |
 /// | `bins` | the first allocation of a kind | its lock |
 /// | `driver` | whoever drives the cycle; never waited for | its lock, by `try_lock` |
@@ -161,6 +162,7 @@ pub struct Core {
     pub(crate) arena: Arena,
     pub(crate) queue: MarkQueue,
     pub(crate) roots: RootTable,
+    pub(crate) stacks: StackChunks,
     pub(crate) weak: WeakList,
     pub(crate) ephemerons: Ephemerons,
     pub(crate) guards: Guards,
@@ -228,6 +230,7 @@ impl Core {
             arena,
             queue: MarkQueue::default(),
             roots: RootTable::default(),
+            stacks: StackChunks::default(),
             weak: WeakList::default(),
             ephemerons: Ephemerons::default(),
             guards: Guards::default(),

@@ -18,7 +18,7 @@
 //!
 //! 1. `cycle.rs` decides that a cycle is due. The queue opens.
 //! 2. `handshake.rs`: every mutator passes three safepoints, each in its own time. *Arm*: overwritten pointers are
-//!    shaded from now on, new objects are black, and they belong to the mutator's window. *Flush*: what stacks of the raw tier lead to is shaded; behind it,
+//!    shaded from now on, new objects are black, and they belong to the mutator's window. *Flush*: what stacks keep is gray; behind it,
 //!    every pointer that a mutator has was loaded with all barriers on, or is gray. *Close*: the windows are handed over as gray.
 //! 3. `mark/`: markers trace from roots, windows and shaded objects. Mutators assist.
 //! 4. No work is queued or held: another round of handshakes hands over the barrier buffers. If it brings none,
@@ -60,6 +60,7 @@ mod plant;
 pub mod raw;
 mod roots;
 mod safepoint;
+mod shadow_stack;
 mod share;
 mod slot_pool;
 mod stats;
@@ -91,6 +92,7 @@ pub use pauses::PauseSummary;
 pub use piece_lock::PieceLock;
 pub use roots::RootSlot;
 pub use safepoint::SafepointStats;
+pub use shadow_stack::{FrameMark, LocalSlot};
 pub use stats::{CellStats, CpuStats, CycleClock, Stats, WorkerStats};
 pub use trace::{EdgeVisitor, Visitor};
 pub use verify::{VIOLATIONS_MAX, VerifyReport};

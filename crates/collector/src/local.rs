@@ -11,6 +11,7 @@ use crate::{
     plant::Bug,
     raw::Stacks,
     roots::RootSlot,
+    shadow_stack::ShadowStack,
     slot_pool::SlotPool,
 };
 use hashbrown::HashMap;
@@ -117,6 +118,8 @@ pub struct Local {
     by_kind: RefCell<HashMap<usize, usize>>,
     /// What an embedder keeps across safepoints.
     pub(crate) stacks: RefCell<Stacks>,
+    /// What is kept from scope to scope. The mutator's thread ends frames outside of scopes too.
+    stack: ShadowStack,
     /// What roots are made of.
     pool: NonNull<SlotPool>,
     /// Bytes of marking owed by allocations.
@@ -150,6 +153,7 @@ impl Local {
             has_regions: Cell::new(false),
             by_kind: RefCell::default(),
             stacks: RefCell::default(),
+            stack: ShadowStack::new(),
             pool,
             debt: Cell::new(0),
             core,
@@ -310,6 +314,12 @@ impl Local {
         unsafe { self.pool.as_ref() }
     }
 
+    /// The shadow stack. The mutator's thread may ask for it outside of scopes.
+    #[inline]
+    pub(crate) fn stack(&self) -> &ShadowStack {
+        &self.stack
+    }
+
     /// Makes a root of an object.
     ///
     /// # Safety
@@ -360,6 +370,9 @@ impl Local {
         if !self.core().plants(Bug::StacksAtClose) && !self.core().plants(Bug::StacksMissed) {
             self.shade_stacks();
         }
+        if !self.core().plants(Bug::LocalsAtClose) {
+            self.flush_stack();
+        }
     }
 
     /// Hands over the window.
@@ -373,6 +386,9 @@ impl Local {
         let window = self.window.take();
         if !self.core().plants(Bug::WindowLost) {
             self.core().queue.push_window(window);
+        }
+        if self.core().plants(Bug::LocalsAtClose) {
+            self.flush_stack();
         }
         self.hand_over();
     }
@@ -394,6 +410,7 @@ impl Local {
         self.window.borrow_mut().clear();
         self.window_open.set(false);
         self.stamp.set(None);
+        self.disarm_stack();
         self.armed.set(false);
     }
 
@@ -412,5 +429,6 @@ impl Local {
         self.release_all();
         self.core().queue.push_window(self.window.take());
         self.hand_over();
+        self.give_stack();
     }
 }

@@ -16,7 +16,7 @@
 
 use crate::{
     handshake::Handshake, heap::Core, interrupt::InterruptFlag, local::Local, plant::Bug,
-    slot_pool::SlotPool, sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
+    shadow_stack::FrameMark, slot_pool::SlotPool, sweeper::assert_outside_of_drop_glue, verify::HOLD_MAX,
 };
 use mudlark_arena::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::{
@@ -127,6 +127,28 @@ impl Mutator {
         let pool = self.local.pool();
         pool.leave(core);
         NonNull::from(pool)
+    }
+
+    /// Begins a frame of locals ([`Local::keep`]).
+    #[inline]
+    pub fn begin_frame(&self) -> FrameMark {
+        self.local.stack().mark()
+    }
+
+    /// Ends a frame and all that began since: what was kept in them is not any more.
+    ///
+    /// # Safety
+    ///
+    /// The frame is one of this mutator and has not ended; the thread is the one that has the mutator, and the locals that were kept since are not
+    /// used any more.
+    #[inline]
+    pub unsafe fn end_frame(&self, mark: FrameMark) {
+        self.local.stack().end(mark);
+    }
+
+    /// Calls `each` with what is kept in locals. The caller holds the mutator outside of its scopes.
+    pub(crate) fn each_local(&self, each: impl FnMut(NonNull<u8>)) {
+        self.local.stack().each(each);
     }
 
     /// Opens a scope: from here to [`Mutator::exit`] the mutator's local state is the caller's.

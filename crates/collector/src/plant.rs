@@ -45,6 +45,12 @@ pub(crate) enum Bug {
     GatePassedBy,
     /// A root is cloned without the gate.
     CloneOutsideGate,
+    /// What shadow stacks keep is gray from close on only.
+    LocalsAtClose,
+    /// Shadow stacks are not scanned.
+    LocalsUnscanned,
+    /// Slots of shadow stacks are used again without shading.
+    LocalsUnshaded,
     /// Weak references to the dead are not cleared.
     WeakNotCleared,
     /// A weak reference is upgraded during marking without shading.

@@ -110,7 +110,7 @@ impl VerifyReport {
     }
 }
 
-/// An object to look at, and the one that leads to it (the root table: none).
+/// An object to look at, and the one that leads to it (roots and locals: none).
 struct Step {
     cell: NonNull<u8>,
     from: Option<NonNull<u8>>,
@@ -168,6 +168,7 @@ impl Core {
             self.roots.each_in_chunk(chunk, |cell| walk.steps.push(Step { cell, from: None }));
         }
         for mutator in &registry.mutators {
+            mutator.each_local(|cell| walk.steps.push(Step { cell, from: None }));
             // SAFETY: V3: the mutator is held outside of its scopes, and nobody serves it while the registry is locked.
             let local = unsafe { mutator.local() };
             if !local.each_on_stacks(&mut |cell| walk.steps.push(Step { cell, from: None })) {

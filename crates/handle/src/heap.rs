@@ -345,8 +345,8 @@ pub struct Mutator {
 }
 
 /// Ends a scope, also when it unwinds.
-struct Exit<'a> {
-    raw: &'a collector::Mutator,
+pub(crate) struct Exit<'a> {
+    pub(crate) raw: &'a collector::Mutator,
 }
 
 impl Drop for Exit<'_> {
@@ -389,6 +389,10 @@ impl Mutator {
         f(unsafe { Scope::of(&self.raw) })
     }
 
+    pub(crate) fn raw(&self) -> &collector::Mutator {
+        &self.raw
+    }
+
     /// Runs a complete cycle; see [`Heap::collect`].
     ///
     /// # Panics
@@ -397,11 +401,6 @@ impl Mutator {
     pub fn collect(&mut self) {
         self.heap.collect();
     }
-
-    pub(crate) fn raw(&self) -> &collector::Mutator {
-        &self.raw
-    }
-
     /// The heap.
     pub fn heap(&self) -> &Heap {
         &self.heap

@@ -1,6 +1,6 @@
 //! Roots: objects that live because somebody outside of the heap wants them.
 
-use crate::{gc::Gc, heap::Heap, scope::Scope, trace::Rebrand};
+use crate::{error::AllocError, gc::Gc, heap::Heap, scope::Scope, trace::Rebrand, weak::GcWeak};
 use mudlark_collector::{Core, RootSlot};
 use std::{fmt, marker::PhantomData, ptr::NonNull};
 
@@ -98,8 +98,9 @@ impl<T: ?Sized> Root<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn ptr_eq(this: &Self, other: &Self) -> bool {
-        // SAFETY: R3: the roots keep their heaps alive.
-        unsafe { this.slot.get() == other.slot.get() }
+        // SAFETY: R3: a root keeps its heap alive.
+        let object = |root: &Self| unsafe { root.slot.get() };
+        object(this) == object(other)
     }
 
     #[inline]
@@ -112,6 +113,12 @@ impl<T: ?Sized> Root<T> {
 }
 
 impl<T: ?Sized + Rebrand> Root<T> {
+    /// A root of an object that is named under its scope's brand.
+    pub(crate) fn of<'gc>(cx: &Scope<'gc>, gc: Gc<'gc, T::With<'gc>>) -> Root<T> {
+        // SAFETY: H1: what a `Gc` leads to is live in its scope.
+        unsafe { Root::new(cx, Gc::cell(gc)) }
+    }
+
     /// The object, in a scope of its heap.
     ///
     /// # Panics
@@ -172,5 +179,122 @@ impl<T: ?Sized> Drop for Root<T> {
     fn drop(&mut self) {
         // SAFETY: H5: nobody else has the slot.
         unsafe { self.slot.give_up() };
+    }
+}
+
+/// A reference to an object, from outside of scopes, that does not keep it alive. `T` is the type's name under the brand `'static`.
+///
+/// It keeps its heap alive, and a word in it. It is to [`Root`] what [`GcWeak`] is to [`Gc`]: what dies with the object is decided by whole
+/// cycles, and once an upgrade gave `None` it always will.
+///
+/// # Example: a table of whatever is still in use
+///
+/// ```
+/// use mudlark::{Heap, Root, WeakRoot};
+///
+/// let heap = Heap::builder().build()?;
+/// let mut mutator = heap.attach();
+/// let (root, weak): (Root<str>, WeakRoot<str>) = mutator.enter(|cx| {
+///     let word = cx.alloc_str("in use");
+///     (cx.root(word), WeakRoot::new(cx, word))
+/// });
+/// mutator.collect();
+/// mutator.enter(|cx| assert_eq!(weak.upgrade(cx).as_deref(), Some("in use")));
+/// drop(root);
+/// mutator.collect();
+/// mutator.enter(|cx| assert!(weak.upgrade(cx).is_none()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[repr(transparent)]
+pub struct WeakRoot<T: ?Sized> {
+    /// Leads to the weak box.
+    root: Root<T>,
+}
+
+impl<T: ?Sized> fmt::Debug for WeakRoot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakRoot").field("slot", &self.root.slot).finish_non_exhaustive()
+    }
+}
+
+/// Makes another weak root of the same object, as [`Root`]'s `clone` does.
+///
+/// # Panics
+///
+/// As there.
+impl<T: ?Sized> Clone for WeakRoot<T> {
+    fn clone(&self) -> WeakRoot<T> {
+        WeakRoot { root: self.root.clone() }
+    }
+}
+
+impl<T: ?Sized + Rebrand> WeakRoot<T> {
+    /// A weak root of an object. Takes 16 bytes in the heap.
+    ///
+    /// # Panics
+    ///
+    /// When the heap is full; [`WeakRoot::try_new`] tells instead.
+    #[track_caller]
+    pub fn new<'gc>(cx: &Scope<'gc>, target: Gc<'gc, T::With<'gc>>) -> WeakRoot<T> {
+        WeakRoot::of(cx, GcWeak::new(cx, target))
+    }
+
+    /// A weak root of an object.
+    ///
+    /// # Errors
+    ///
+    /// When the heap is full. The target comes back, and nothing has happened.
+    ///
+    /// # Example: as `new`, for scripts that may hit their limit
+    ///
+    /// ```
+    /// use mudlark::{Heap, WeakRoot};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| assert!(WeakRoot::<u64>::try_new(cx, cx.alloc(7)).is_ok()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_new<'gc>(
+        cx: &Scope<'gc>,
+        target: Gc<'gc, T::With<'gc>>,
+    ) -> Result<WeakRoot<T>, AllocError<Gc<'gc, T::With<'gc>>>> {
+        Ok(WeakRoot::of(cx, GcWeak::try_new(cx, target)?))
+    }
+
+    /// What a weak pointer of a scope is outside.
+    ///
+    /// # Example: from a weak pointer
+    ///
+    /// ```
+    /// use mudlark::{GcWeak, Heap, WeakRoot};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let weak: WeakRoot<u64> = WeakRoot::of(cx, GcWeak::new(cx, cx.alloc(7)));
+    ///     assert_eq!(weak.upgrade(cx).as_deref(), Some(&7));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of<'gc>(cx: &Scope<'gc>, weak: GcWeak<'gc, T::With<'gc>>) -> WeakRoot<T> {
+        // SAFETY: H7: the slot of a weak root holds a box, and nothing but `upgrade` looks at it.
+        WeakRoot { root: unsafe { Root::new(cx, weak.cell()) } }
+    }
+
+    /// The object, if it is not dead, in a scope of its heap.
+    ///
+    /// # Panics
+    ///
+    /// With a scope of another heap.
+    pub fn upgrade<'gc>(&self, cx: &Scope<'gc>) -> Option<Gc<'gc, T::With<'gc>>> {
+        self.root.assert_same_heap(cx);
+        // SAFETY: H4: the scope is one of this heap.
+        let cell = unsafe { self.root.cell() };
+        // SAFETY: H7: the slot holds a box that was made for a `T`; B1: under this scope's brand it is a `T::With<'gc>`.
+        unsafe { GcWeak::from_cell(cell) }.upgrade(cx)
+    }
+
+    /// Whether this is a weak root of a heap.
+    pub fn belongs_to(&self, heap: &Heap) -> bool {
+        self.root.belongs_to(heap)
     }
 }

@@ -65,6 +65,23 @@ impl<T: ?Sized> Clone for GcWeak<'_, T> {
 impl<T: ?Sized> Copy for GcWeak<'_, T> {}
 
 impl<'gc, T: ?Sized> GcWeak<'gc, T> {
+    /// The weak pointer to a box.
+    ///
+    /// # Safety
+    ///
+    /// The cell holds a box that was made for a `T` under this brand, and that is alive in the scope.
+    #[inline]
+    pub(crate) unsafe fn from_cell(cell: NonNull<u8>) -> GcWeak<'gc, T> {
+        // SAFETY: W2: promised by the caller.
+        GcWeak { weak: unsafe { WeakBox::from_cell(cell) }, brand: PhantomData, referent: PhantomData }
+    }
+
+    /// The box.
+    #[inline]
+    pub(crate) fn cell(self) -> NonNull<u8> {
+        self.weak.cell()
+    }
+
     /// A weak pointer to an object. Each call makes a new one, of 16 bytes.
     ///
     /// # Panics

@@ -348,3 +348,53 @@ fn roots_outlive_their_mutators() {
         assert!(workers > 0 || ended.load(std::sync::atomic::Ordering::SeqCst), "the heap has not ended");
     }
 }
+
+/// Goal: a set has what was put in and not removed, by keys that never find anything else. Method: random insertions and removals against a map,
+/// with cycles, verified; then another heap.
+#[test]
+fn a_root_set_is_a_map() {
+    use mudlark::{RootKey, RootSet};
+    use std::collections::HashMap;
+    for workers in [0, 1] {
+        let heap = Heap::builder().workers(workers).verify(true).build().expect("a heap");
+        let mut mutator = heap.attach();
+        let mut set: RootSet<u64> = RootSet::new();
+        let mut model: HashMap<RootKey<u64>, u64> = HashMap::new();
+        let mut gone: Vec<RootKey<u64>> = Vec::new();
+        let mut state = 7_u64;
+        for step in 0..5000_u64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let some = model.keys().nth((state >> 33) as usize % (model.len() + 1)).copied();
+            match ((state >> 20) % 4, some) {
+                (0, Some(key)) => {
+                    assert!(set.remove(key) && !set.remove(key));
+                    model.remove(&key);
+                    gone.push(key);
+                }
+                (1, Some(key)) => {
+                    assert!(mutator.enter(|cx| set.set(cx, key, cx.alloc(step))));
+                    model.insert(key, step);
+                }
+                _ => {
+                    let key = mutator.enter(|cx| set.insert(cx, cx.alloc(step)));
+                    assert_eq!(model.insert(key, step), None);
+                }
+            }
+            if step % 500 == 0 {
+                heap.collect();
+            }
+            assert_eq!(set.len(), model.len());
+        }
+        mutator.enter(|cx| {
+            let found: HashMap<_, _> = set.iter(cx).map(|(key, number)| (key, *number)).collect();
+            assert_eq!(found, model);
+            assert!(model.iter().all(|(key, number)| set.get(cx, *key).as_deref() == Some(number)));
+            assert!(gone.iter().all(|key| set.get(cx, *key).is_none() && !set.contains(*key)));
+        });
+        assert_eq!(heap.stats().roots as usize, set.len());
+        set.clear();
+        heap.collect();
+        assert!(set.is_empty() && heap.stats().live_bytes == 0);
+        assert!(heap.verify_report().violations.is_empty(), "{:#?}", heap.verify_report());
+    }
+}

@@ -637,3 +637,28 @@ fn aborted_cycles_clear_no_weak_pointer() {
         assert_empty(&heap);
     }
 }
+
+/// Goal: a weak root keeps nothing but its heap alive. Method: one with its object and after it, in scopes of several mutators, cloned, on another
+/// thread, and as the last thing of its heap.
+#[test]
+fn a_weak_root_keeps_nothing_alive() {
+    for workers in [0, 1] {
+        let heap = Heap::builder().workers(workers).verify(true).build().expect("a heap");
+        let mut mutator = heap.attach();
+        let (root, weak): (mudlark::Root<u64>, mudlark::WeakRoot<u64>) = mutator.enter(|cx| {
+            let number = cx.alloc(7_u64);
+            (cx.root(number), mudlark::WeakRoot::new(cx, number))
+        });
+        let twin = std::thread::scope(|threads| threads.spawn(|| weak.clone()).join().expect("it is cloned"));
+        heap.collect();
+        for weak in [&weak, &twin] {
+            assert_eq!(heap.attach().enter(|cx| weak.upgrade(cx).as_deref().copied()), Some(7));
+        }
+        drop(root);
+        heap.collect();
+        assert!(mutator.enter(|cx| weak.upgrade(cx).is_none() && twin.upgrade(cx).is_none()));
+        assert!(heap.verify_report().violations.is_empty(), "{:#?}", heap.verify_report());
+        drop((mutator, heap, twin));
+        drop(weak);
+    }
+}

@@ -216,6 +216,11 @@ impl<'h> Marker<'h> {
                     self.trace_again(cell);
                 }
             }
+            Work::Locals(piece) => {
+                self.work += PIECE_BYTES as u64;
+                // SAFETY: C2: locals lead to objects of this heap.
+                piece.each(|cell| unsafe { self.edge(cell) });
+            }
             Work::Roots(chunk) => {
                 self.work += PIECE_BYTES as u64;
                 let roots = self.roots;

@@ -3,12 +3,16 @@
 //! | field of `Inner` | meaning | rule |
 //! |---|---|---|
 //! | `open` | a cycle is between arm and finish | Q1: gray objects are pushed only while it is set; the flip clears it under the lock (the gate) |
-//! | `chunks`, `windows`, `arrays`, `again`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: the last three wait until what was found is drained |
+//! | `chunks`, `windows`, `arrays`, `locals`, `again`, `roots` | gray objects, by kind | Q2: taken under the lock, in this order: the last four wait until what was found is drained |
 //! | `guards`, `revivals`, `ephemerons` | slots to be looked at again | taken last |
 //! | `active` | markers that hold work | Q3: raised with the take, lowered when nothing is held: empty and inactive means nothing is gray outside of mutators |
 //! | `pushes` | pushes since birth | Q4: a round of handshakes proves marking complete only if it did not move |
 
-use crate::{bell::Bell, mark::Entry, mark::ephemerons::BATCH_LEN};
+use crate::{
+    bell::Bell,
+    mark::{Entry, ephemerons::BATCH_LEN},
+    shadow_stack::{StackPiece, StackRest},
+};
 use mudlark_arena::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed};
 use std::{mem, ops::Range, ptr::NonNull, time::Duration};
 
@@ -40,6 +44,8 @@ pub(crate) enum Work {
     Piece(Gray, Range<usize>),
     /// An object in which there are containers with further pieces.
     Again(Gray),
+    /// Slots of one chunk of a shadow stack.
+    Locals(StackPiece),
     /// Slots of one chunk of the root table.
     Roots(usize),
     /// Slots of ephemerons, to be looked at again.
@@ -84,6 +90,8 @@ struct Inner {
     arrays: Vec<ArrayRest>,
     /// Objects to be looked at again.
     again: Vec<Gray>,
+    /// By mutator; none is empty.
+    locals: Vec<StackRest>,
     roots: Range<usize>,
     /// None is empty.
     ephemerons: Vec<Vec<Entry>>,
@@ -125,6 +133,13 @@ impl Inner {
             }
             return Some(piece);
         }
+        if let Some(rest) = self.locals.last_mut() {
+            let piece = rest.next_piece();
+            if rest.is_empty() {
+                self.locals.pop();
+            }
+            return piece.map(Work::Locals);
+        }
         if let Some(object) = self.again.pop() {
             return Some(Work::Again(object));
         }
@@ -158,6 +173,7 @@ impl Inner {
         self.chunks.is_empty()
             && self.windows.is_empty()
             && self.arrays.is_empty()
+            && self.locals.is_empty()
             && self.again.is_empty()
             && self.roots.is_empty()
             && self.ephemerons.is_empty()
@@ -277,6 +293,7 @@ impl MarkQueue {
         inner.ephemerons.clear();
         inner.guards.clear();
         inner.revivals.clear();
+        inner.locals.clear();
         inner.roots = 0..0;
         self.notify(&mut inner);
     }
@@ -346,6 +363,14 @@ impl MarkQueue {
         let mut inner = self.inner.lock();
         debug_assert!(inner.open);
         inner.windows.push(window);
+        inner.pushes += 1;
+    }
+
+    /// Adds the shadow stack of a mutator, to be scanned.
+    pub(crate) fn push_locals(&self, stack: StackRest) {
+        let mut inner = self.inner.lock();
+        debug_assert!(inner.open && !stack.is_empty());
+        inner.locals.push(stack);
         inner.pushes += 1;
     }
 

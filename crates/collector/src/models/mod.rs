@@ -1,7 +1,7 @@
 //! Models: the collector's own code under loom, in heaps of a few blocks.
 //!
-//! `queue` has the mark queue and `locks` the mark lock and that of containers, each alone; `cycle` has whole cycles, `roots`, `weak`, `ephemeron`,
-//! `handshake` and `background` what happens to roots, weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
+//! `queue` has the mark queue and `locks` the mark lock and that of containers, each alone; `cycle` has whole cycles, `roots`, `locals`, `weak`, `ephemeron`,
+//! `handshake` and `background` what happens to roots, shadow stacks, weak references, scopes and threads in them. There, objects lie in real memory and each leads to a [`Thing`] beside it, whose fields loom watches: reading
 //! what is half-written is a failure, and so is the death of what can be reached.
 //!
 //! Threads that race are spawned, both of them: loom explores the main thread's steps less thoroughly.
@@ -14,6 +14,7 @@ mod cycle;
 mod ephemeron;
 mod family;
 mod handshake;
+mod locals;
 mod locks;
 mod queue;
 mod roots;

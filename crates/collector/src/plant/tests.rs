@@ -14,6 +14,7 @@ use crate::{
     heap::Core,
     raw::{RawStack, RawVisitor},
     roots::RootSlot,
+    shadow_stack::LocalSlot,
     trace_no_part,
 };
 use std::{
@@ -223,6 +224,11 @@ impl Scope<'_> {
     fn root(&self, cell: Cell) -> RootSlot {
         // SAFETY: the object is reachable now.
         unsafe { self.local().add_root(cell) }
+    }
+
+    fn keep(&self, cell: Cell) -> LocalSlot {
+        // SAFETY: the object is reachable now.
+        unsafe { self.local().keep(cell) }
     }
 
     fn weak(&self, target: Cell) -> WeakBox {
@@ -599,6 +605,98 @@ fn the_verifier_sees_that_a_dropped_root_is_not_shaded() {
         world.close(cx);
         world.finish();
     });
+}
+
+#[test]
+fn the_verifier_sees_that_locals_are_not_scanned() {
+    catches(Bug::LocalsUnscanned, |world, [mutator]| {
+        let frame = mutator.begin_frame();
+        world.enter(mutator, |cx| (0..2000).for_each(|_| _ = cx.keep(cx.node(None))));
+        world.collect();
+        // SAFETY: the frame began above, and its locals are not used.
+        unsafe { mutator.end_frame(frame) };
+    });
+}
+
+/// A mutator that has not closed stores what only its stack leads to into a new object of one that has, and pops.
+#[test]
+fn the_verifier_sees_that_locals_are_gray_too_late() {
+    catches(Bug::LocalsAtClose, |world, [late, early]| {
+        let frame = late.begin_frame();
+        let (shelf, local) = world.enter(late, |cx| {
+            let shelf = cx.root(cx.node(None));
+            (shelf, cx.keep(cx.node(None)))
+        });
+        let arms = world.open(late);
+        world.begin();
+        let flushes = world.open(early);
+        // `late` is served flush, which waits for `early`.
+        world.close(arms);
+        let cx = world.open(late);
+        // `early` is served close, which waits for `late`.
+        world.close(flushes);
+        let old = world.get(shelf);
+        world.enter(early, |cx| cx.store(old, 0, Some(cx.node(None))));
+        let black = cx.load(old, 0).expect("it was stored");
+        // SAFETY: the frame has not ended.
+        cx.store(black, 0, unsafe { local.get() });
+        // SAFETY: the frame began above, and its local is not used again.
+        unsafe { late.end_frame(frame) };
+        world.close(cx);
+        world.finish();
+    });
+}
+
+#[test]
+fn the_verifier_sees_that_a_local_is_used_again_unshaded() {
+    catches(Bug::LocalsUnshaded, |world, [mutator]| {
+        let frame = mutator.begin_frame();
+        let local = world.enter(mutator, |cx| cx.keep(cx.node(None)));
+        world.begin();
+        // In one scope, so that no safepoint marks in between.
+        world.enter(mutator, |cx| {
+            // SAFETY: the frame has not ended.
+            let target = unsafe { local.get() }.expect("it is kept");
+            cx.root(cx.node(Some(target)));
+            // SAFETY: the frame began above, and its local is not used again.
+            unsafe { mutator.end_frame(frame) };
+            cx.keep(cx.node(None));
+        });
+        world.finish();
+        // SAFETY: as above.
+        unsafe { mutator.end_frame(frame) };
+    });
+}
+
+/// Goal: a stack grows with what is kept, and what it does not need goes back. Method: two million frames, cycles at the deepest and behind; then the
+/// chunks that nobody has.
+#[test]
+fn a_deep_stack_goes_back() {
+    const FRAMES: usize = 2_000_000;
+    let config = Config { percent: GcPercent::Off, workers: 0, ..Config::default() };
+    let core = Core::new(config).expect("there is memory");
+    let world = World { core: &core };
+    let mutator = world.attach();
+    for round in 0..2 {
+        let mut frames = Vec::with_capacity(FRAMES);
+        let first = world.enter(&mutator, |cx| cx.node(None));
+        let scope = world.open(&mutator);
+        for _ in 0..FRAMES {
+            frames.push(mutator.begin_frame());
+            scope.keep(first);
+        }
+        world.close(scope);
+        world.collect();
+        assert_eq!((core.stats().live_bytes, core.stacks.len()), (NODE_BYTES as u64, 0));
+        while let Some(frame) = frames.pop() {
+            // SAFETY: frames end in reverse order, and their locals are not used.
+            unsafe { mutator.end_frame(frame) };
+        }
+        world.collect();
+        assert_eq!((core.stats().live_bytes, core.stacks.len()), (0, 0), "round {round}");
+    }
+    world.detach(&mutator);
+    assert_eq!(core.stacks.len(), 1, "one chunk was kept for the next frame");
 }
 
 /// An old weak box under a root, and its target under another one.
