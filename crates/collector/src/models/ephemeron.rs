@@ -61,6 +61,7 @@ static HOLDER: Descriptor = Descriptor {
     needs_trace: true,
     layout: Layout::new::<*const EphemeronSlot>(),
     identity: TypeId::of::<EphemeronSlot>,
+    raw: None,
 };
 
 /// A new object with a pair.
@@ -186,7 +187,7 @@ fn read_against_a_cycle(bug: Option<Bug>) {
             world.collect();
             world.assert_alive();
             // SAFETY: the root is dropped once.
-            unsafe { world.core.drop_root(root) };
+            unsafe { root.give_up() };
             world.collect();
         }
         assert_eq!((world.key.drops(), world.value.drops()), (1, 1), "what is dead lives on");
@@ -243,7 +244,7 @@ fn take_against_a_cycle(bug: Option<Bug>, empties: bool) {
         finish(&world.core, driver.join().expect("the driver is done"));
         world.assert_alive();
         // SAFETY: the root is dropped once.
-        world.key_root.map(|root| unsafe { world.core.drop_root(root) });
+        world.key_root.map(|root| unsafe { root.give_up() });
         world.collect();
         world.assert_alive();
         detach(&world.core, &mutator);
@@ -310,7 +311,7 @@ fn poll_against_a_cycle(bug: Option<Bug>) {
         world.assert_alive();
         for root in [early, late].into_iter().flatten() {
             // SAFETY: the root is dropped once.
-            unsafe { world.core.drop_root(root) };
+            unsafe { root.give_up() };
         }
         world.collect();
         assert_eq!((world.key.drops(), world.value.drops()), (1, 1), "what is dead lives on");
