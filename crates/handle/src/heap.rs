@@ -232,6 +232,7 @@ impl Heap {
     /// use mudlark::Heap;
     ///
     /// let heap = Heap::builder().workers(0).build()?;
+    /// let _kept = heap.attach().enter(|cx| cx.root(cx.alloc_slice_fill(10_000, cx.alloc_str("marked"))));
     /// heap.collect();
     /// let cpu = heap.cpu_stats();
     /// assert!(cpu.assist_ns > 0 && cpu.background_ns == 0);

@@ -613,7 +613,7 @@ fn rates_trade_time_for_memory_without_background() {
 #[test]
 fn silence_counts_tables_and_what_the_last_cycle_kept() {
     let idle = Reducer::new(Nanos::millis(400));
-    let heap = builder(1).gc_percent(800).pacing(parts().with_idle(idle)).build().expect("a heap");
+    let heap = builder(1).gc_percent(500).pacing(parts().with_idle(idle)).build().expect("a heap");
     let mut mutator = heap.attach();
     let kept = keep(&mut mutator, 32 * MIB);
     mutator.collect();
