@@ -10,6 +10,17 @@ use mudlark_collector::{
 use std::time::Duration;
 
 /// Chooses what a heap is like; see [`Heap::builder`].
+///
+/// # Example: a small heap whose cycles run on the program's threads
+///
+/// ```
+/// use mudlark::Heap;
+///
+/// let heap = Heap::builder().max_heap(8 << 20).workers(0).build()?;
+/// heap.collect();
+/// assert_eq!((heap.max_heap(), heap.stats().cycles), (8 << 20, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder makes a heap only when `build` is called"]
 pub struct HeapBuilder {
@@ -19,6 +30,16 @@ pub struct HeapBuilder {
 impl HeapBuilder {
     /// How much garbage to accept, in percent of what is live; 100 by default, so that the heap peaks at about twice what is
     /// live. The smallest goal is 4 MiB · percent / 100.
+    ///
+    /// # Example: half as much garbage as live bytes
+    ///
+    /// ```
+    /// use mudlark::{GcPercent, Heap};
+    ///
+    /// let heap = Heap::builder().gc_percent(50).build()?;
+    /// assert_eq!(heap.gc_percent(), GcPercent::Percent(50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gc_percent(mut self, percent: impl Into<GcPercent>) -> HeapBuilder {
         self.config.percent = percent.into();
         self
@@ -65,6 +86,22 @@ impl HeapBuilder {
     }
 
     /// Calls `tell` when memory pressure changes, at most once a cycle, on the thread that ends the cycle. It must not use the heap.
+    ///
+    /// # Example: a program that hears when memory gets scarce
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    /// use std::{sync::mpsc::channel, time::Duration};
+    ///
+    /// let (sender, receiver) = channel();
+    /// let tell = move |change| sender.send(change).unwrap_or_default();
+    /// let heap = Heap::builder().memory_limit(1 << 20).on_pressure(tell).build()?;
+    /// let _kept = heap.attach().enter(|cx| cx.root(cx.alloc_slice_fill(1 << 20, 7_u64)));
+    /// heap.collect();
+    /// let change = receiver.recv_timeout(Duration::from_secs(60))?;
+    /// assert!(change.to > change.from, "8 MiB are kept below a limit of 1 MiB");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_pressure(mut self, tell: impl Fn(PressureChange) + Send + Sync + 'static) -> HeapBuilder {
         self.config.pressure = Some(PressureListener::new(tell));
         self
@@ -72,6 +109,17 @@ impl HeapBuilder {
 
     /// The most bytes the heap may ever take; allocation fails beyond. 64 GiB by default, of which only addresses are
     /// taken at first.
+    ///
+    /// # Example: an array that is too large
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// let error = heap.attach().enter(|cx| cx.try_alloc_slice_with(1 << 20, |_| 0_u64).err());
+    /// assert_eq!(error.expect("it takes 8 MiB").full.max_heap, 1 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_heap(mut self, bytes: usize) -> HeapBuilder {
         self.config.max_heap = bytes;
         self
@@ -79,6 +127,17 @@ impl HeapBuilder {
 
     /// How many background threads mark, at most 256. By default a quarter of the cores, at least one. With 0 there are no
     /// background threads: cycles advance in allocations and at the ends of scopes, on the program's threads.
+    ///
+    /// # Example: cycles without background threads
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().workers(0).build()?;
+    /// heap.collect();
+    /// assert_eq!((heap.stats().cycles, heap.stats().collector_cpu_ns), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(mut self, count: usize) -> HeapBuilder {
         self.config.workers = count;
         self
@@ -129,6 +188,22 @@ impl HeapBuilder {
 
     /// Whether the time of safepoints is split into work and absence from the processor: see [`SafepointStats`](crate::SafepointStats). It takes up to
     /// a microsecond at each safepoint with something to do, and is off by default.
+    ///
+    /// # Example: pauses and the work in them
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().workers(0).split_safepoints(true).build()?;
+    /// let mut mutator = heap.attach();
+    /// for _ in 0..100 {
+    ///     mutator.enter(|cx| _ = cx.alloc_slice_fill(100_000, 7_u64));
+    /// }
+    /// let safepoints = heap.stats().safepoints;
+    /// assert!(safepoints.work.count > 0);
+    /// assert_eq!(safepoints.work.count, safepoints.pauses.count);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn split_safepoints(mut self, split: bool) -> HeapBuilder {
         self.config.split_safepoints = split;
         self
@@ -136,6 +211,17 @@ impl HeapBuilder {
 
     /// Checks each cycle with a second, simple marker, for tests: see [`Heap::verify_report`]. Slow, and mutators wait at the
     /// entry of scopes while it is at work. Off by default.
+    ///
+    /// # Example: each cycle is checked
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().verify(true).build()?;
+    /// heap.collect();
+    /// assert_eq!(heap.verify_report().cycles, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn verify(mut self, verify: bool) -> HeapBuilder {
         self.config.verify = verify;
         self
@@ -175,6 +261,16 @@ impl HeapBuilder {
     /// # Errors
     ///
     /// If the system grants no addresses, or the maximum is below 1 MiB.
+    ///
+    /// # Example: a maximum that no heap can keep
+    ///
+    /// ```
+    /// use mudlark::{Heap, HeapError};
+    ///
+    /// let error = Heap::builder().max_heap(1000).build().unwrap_err();
+    /// assert!(matches!(error, HeapError::MaxHeapTooSmall { bytes: 1000, .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<Heap, HeapError> {
         // Everything that can outlive a handle shares the collector, and the collector must know how.
         Ok(Heap::of(Collector::new(self.config)?))

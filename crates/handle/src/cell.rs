@@ -18,6 +18,23 @@ use std::{
 ///
 /// `from_raw` inverts `into_raw`, and what `into_raw` returns is null or the cell of the one object that the word
 /// leads to.
+///
+/// # Example: a function for cells of any kind
+///
+/// ```
+/// use mudlark::{GcCell, Heap, Word};
+///
+/// fn is_same<W: Word + PartialEq>(one: &GcCell<W>, other: &GcCell<W>) -> bool {
+///     one.get() == other.get()
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let seven = GcCell::new(cx.alloc(7_u64));
+///     assert!(is_same(&seven, &GcCell::new(cx.alloc(7))));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub unsafe trait Word: Copy {
     #[doc(hidden)]
     fn into_raw(self) -> *mut u8;
@@ -94,12 +111,38 @@ type Content<W> = PhantomData<(W, fn(W) -> W)>;
 
 impl<W: Word> GcCell<W> {
     /// A cell that holds `word`.
+    ///
+    /// # Example: empty at first
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let next: GcCell<Option<Gc<'_, str>>> = GcCell::new(None);
+    ///     assert!(next.get().is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn new(word: W) -> GcCell<W> {
         GcCell { word: AtomicPtr::new(word.into_raw()), content: PhantomData }
     }
 
     /// What the cell holds.
+    ///
+    /// # Example: a copy of the pointer
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let word = cx.alloc_str("lark");
+    ///     assert!(Gc::ptr_eq(GcCell::new(word).get(), word));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> W {
         // ORDERING: Acquire pairs with the Release in `set`: what the pointer leads to is seen complete.
@@ -109,6 +152,20 @@ impl<W: Word> GcCell<W> {
     }
 
     /// Changes what the cell holds.
+    ///
+    /// # Example: a variable of a script
+    ///
+    /// ```
+    /// use mudlark::{GcCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let variable = cx.alloc(GcCell::new(cx.alloc(1_u64)));
+    ///     variable.set(cx, cx.alloc(*variable.get() + 1));
+    ///     assert_eq!(*variable.get(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn set<'gc>(&self, cx: &Scope<'gc>, word: W)
     where

@@ -4,6 +4,21 @@ use mudlark_collector::HeapFull;
 use std::{error::Error, fmt};
 
 /// There was no memory for a value; here it is again.
+///
+/// # Example: the value, and why
+///
+/// ```
+/// use mudlark::{FullCause, Heap};
+///
+/// let heap = Heap::builder().max_heap(1 << 20).build()?;
+/// heap.attach().enter(|cx| {
+///     let error = (0_u64..).find_map(|n| cx.try_alloc([n; 100]).err()).expect("memory is finite");
+///     let [value, ..] = error.value;
+///     assert!(value > 500, "so many have room in 1 MiB");
+///     assert!(error.full.bytes >= 800 && error.full.cause == FullCause::Limit);
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct AllocError<T> {
     /// The value that was to be moved into the heap.

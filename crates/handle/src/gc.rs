@@ -66,6 +66,20 @@ impl<T: ?Sized> Copy for Gc<'_, T> {}
 /// # Safety
 ///
 /// `from_cell` of a cell that was filled as a `Self` is a pointer to that `Self`.
+///
+/// # Example: a pointer to whatever there is
+///
+/// ```
+/// use mudlark::{Gc, Heap, Referent};
+///
+/// fn bytes<T: ?Sized + Referent>(pointer: Gc<'_, T>) -> usize {
+///     size_of_val(&*pointer)
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| assert_eq!((bytes(cx.alloc(7_u16)), bytes(cx.alloc_str("lark"))), (2, 4)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub unsafe trait Referent {
     /// # Safety
     ///
@@ -122,12 +136,42 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
     }
 
     /// Whether two pointers lead to one object.
+    ///
+    /// # Example: the same, or just alike
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (one, other) = (cx.alloc(7_u64), cx.alloc(7_u64));
+    ///     assert!(one == other && !Gc::ptr_eq(one, other));
+    ///     assert!(Gc::ptr_eq(one, one));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn ptr_eq(a: Self, b: Self) -> bool {
         a.cell == b.cell
     }
 
     /// The address of the object, for hashing by identity and for messages. Stable: objects never move.
+    ///
+    /// # Example: a name for an object without one
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let (root, address) = mutator.enter(|cx| {
+    ///     let object = cx.alloc(7_u64);
+    ///     (cx.root(object), Gc::address(object))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(Gc::address(root.get(cx)), address));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn address(this: Self) -> usize {
         this.cell.addr().get()
@@ -136,6 +180,20 @@ impl<'gc, T: ?Sized> Gc<'gc, T> {
 
 impl<'gc, T: ?Sized + Referent + 'gc> Gc<'gc, T> {
     /// The object, for as long as the scope.
+    ///
+    /// # Example: a reference that outlives the pointer
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// fn first_word<'gc>(text: Gc<'gc, str>) -> &'gc str {
+    ///     text.into_ref().split(' ').next().unwrap_or_default()
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| assert_eq!(first_word(cx.alloc_str("a lark")), "a"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn into_ref(self) -> &'gc T {
         // SAFETY: H1: a `Gc<T>` leads to a cell that was filled as a `T`.

@@ -36,6 +36,16 @@ impl fmt::Debug for Heap {
 
 impl Heap {
     /// Begins the choice of what a heap is like.
+    ///
+    /// # Example: a heap as it is by default
+    ///
+    /// ```
+    /// use mudlark::{GcPercent, Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// assert_eq!((heap.gc_percent(), heap.memory_limit()), (GcPercent::Percent(100), MemoryLimit::Off));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> HeapBuilder {
         HeapBuilder { config: Config::default() }
     }
@@ -53,6 +63,21 @@ impl Heap {
     /// # Panics
     ///
     /// In drop glue that the collector runs.
+    ///
+    /// # Example: two threads, one heap
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let threads = [1_u64, 2].map(|n| {
+    ///     let mut mutator = heap.attach();
+    ///     std::thread::spawn(move || mutator.enter(|cx| cx.root(cx.alloc(n))))
+    /// });
+    /// let roots = threads.map(|thread| thread.join().expect("no panic"));
+    /// heap.attach().enter(|cx| assert_eq!(roots.map(|root| *root.get(cx)), [1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attach(&self) -> Mutator {
         // SAFETY: the mutator holds the collector, and detaches in its drop.
         let raw = unsafe { self.collector.attach() };
@@ -65,31 +90,106 @@ impl Heap {
     ///
     /// In a scope of this heap on this thread (the cycle would wait for its end), and in drop glue that the
     /// collector runs.
+    ///
+    /// # Example: what nothing leads to goes
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let kept = heap.attach().enter(|cx| {
+    ///     cx.alloc_slice_fill(1 << 20, 0_u8);
+    ///     cx.root(cx.alloc_slice_fill(1 << 10, 0_u8))
+    /// });
+    /// heap.collect();
+    /// assert!((1 << 10..1 << 20).contains(&heap.stats().live_bytes));
+    /// drop(kept);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn collect(&self) {
         self.collector.collect();
     }
 
     /// The GC percent in force.
+    ///
+    /// # Example: twice as much garbage as now
+    ///
+    /// ```
+    /// use mudlark::{GcPercent, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// if let GcPercent::Percent(percent) = heap.gc_percent() {
+    ///     heap.set_gc_percent(2 * percent);
+    /// }
+    /// assert_eq!(heap.gc_percent(), GcPercent::Percent(200));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn gc_percent(&self) -> GcPercent {
         self.collector.percent()
     }
 
     /// Changes the GC percent, at once; returns the old one.
+    ///
+    /// # Example: no cycles while there is no time
+    ///
+    /// ```
+    /// use mudlark::{GcPercent, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let usual = heap.set_gc_percent(GcPercent::Off);
+    /// heap.attach().enter(|cx| _ = cx.alloc_slice_fill(16 << 20, 0_u8));
+    /// assert_eq!(heap.stats().cycles, 0);
+    /// assert_eq!(heap.set_gc_percent(usual), GcPercent::Off);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_gc_percent(&self, percent: impl Into<GcPercent>) -> GcPercent {
         self.collector.set_percent(percent.into())
     }
 
     /// The memory limit in force.
+    ///
+    /// # Example: what was chosen
+    ///
+    /// ```
+    /// use mudlark::{Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().memory_limit(64 << 20).build()?;
+    /// assert_eq!(heap.memory_limit(), MemoryLimit::from(64 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn memory_limit(&self) -> MemoryLimit {
         self.collector.with_pacer(|pacer, _| pacer.knobs().limit)
     }
 
     /// Changes the memory limit, at once; returns the old one.
+    ///
+    /// # Example: a container that got smaller
+    ///
+    /// ```
+    /// use mudlark::{Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().memory_limit(64 << 20).build()?;
+    /// assert_eq!(heap.set_memory_limit(32 << 20), MemoryLimit::from(64 << 20));
+    /// assert_eq!(heap.memory_limit(), MemoryLimit::from(32 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_memory_limit(&self, limit: impl Into<MemoryLimit>) -> MemoryLimit {
         self.collector.set_memory_limit(limit.into())
     }
 
     /// The hard limit in force; none at first.
+    ///
+    /// # Example: room for a handler
+    ///
+    /// ```
+    /// use mudlark::{Heap, MemoryLimit};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// assert_eq!(heap.hard_limit(), MemoryLimit::Off);
+    /// heap.set_hard_limit(1 << 20);
+    /// assert_eq!(heap.hard_limit(), MemoryLimit::from(1 << 20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hard_limit(&self) -> MemoryLimit {
         self.collector.hard_limit()
     }
@@ -147,6 +247,20 @@ impl Heap {
     }
 
     /// Gives all free memory back to the system now; returns how many bytes it were. What is needed again must be got again.
+    ///
+    /// # Example: after the work
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| _ = cx.alloc_slice_fill(1 << 20, 0_u8));
+    /// heap.collect();
+    /// heap.release_free_memory();
+    /// let stats = heap.stats();
+    /// assert_eq!(stats.committed_bytes, stats.total_bytes - stats.free_bytes);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn release_free_memory(&self) -> usize {
         self.collector.release_free_memory()
     }
@@ -210,16 +324,51 @@ impl Heap {
 
     /// Why the pacer decided as it did about a cycle (they are counted from 1; the running one is the last), a line for each decision
     /// that it still remembers: inputs, formula, which bound ruled, result.
+    ///
+    /// # Example: a cycle that somebody asked for
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.collect();
+    /// let text = heap.explain(1);
+    /// assert!(text.contains("goal"), "{text}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn explain(&self, cycle: u64) -> String {
         self.collector.with_pacer(|pacer, _| pacer.explain(cycle))
     }
 
     /// The maximum heap in bytes; less than was asked for if the system granted fewer addresses.
+    ///
+    /// # Example: what was granted
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(64 << 20).build()?;
+    /// assert!((1 << 20..=64 << 20).contains(&heap.max_heap()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_heap(&self) -> usize {
         self.collector.max_heap()
     }
 
     /// The heap's numbers, without stopping anybody.
+    ///
+    /// # Example: bytes that a cycle found live
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let _kept = heap.attach().enter(|cx| cx.root(cx.alloc_slice_fill(1 << 20, 0_u8)));
+    /// heap.collect();
+    /// assert!(heap.stats().live_bytes >= 1 << 20);
+    /// assert_eq!(heap.stats().roots, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> HeapStats {
         HeapStats::from(self.collector.stats())
     }
@@ -308,6 +457,22 @@ impl Heap {
     /// # Panics
     ///
     /// In a scope of this heap on this thread, and in drop glue that the collector runs.
+    ///
+    /// # Example: at a moment of the program's choice
+    ///
+    /// ```
+    /// use mudlark::{CleanupRunner, Heap};
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (sender, receiver) = channel();
+    /// let heap = Heap::builder().cleanups(CleanupRunner::Program).build()?;
+    /// let cleanup = move || sender.send("gone").expect("there is a receiver");
+    /// heap.attach().enter(|cx| _ = cx.on_drop(cx.alloc(7_u64), cleanup));
+    /// heap.collect();
+    /// assert!(receiver.try_recv().is_err());
+    /// assert_eq!((heap.run_cleanups(), receiver.try_recv()), (1, Ok("gone")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_cleanups(&self) -> usize {
         self.collector.run_cleanups()
     }
@@ -324,6 +489,25 @@ impl Heap {
 }
 
 /// Suspends cycles until it is dropped; see [`Heap::ramp_up`].
+///
+/// # Example: a guard that another object owns
+///
+/// ```
+/// use mudlark::{Heap, RampUpGuard, Root, pacing::RampBound};
+///
+/// struct Loader {
+///     rows: Vec<Root<[u64]>>,
+///     _no_cycles: RampUpGuard,
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// let mut loader = Loader { rows: Vec::new(), _no_cycles: heap.ramp_up(RampBound::Limits) };
+/// for row in 0..100_u64 {
+///     heap.attach().enter(|cx| loader.rows.push(cx.root(cx.alloc_slice_fill(10_000, row))));
+/// }
+/// assert_eq!((loader.rows.len(), heap.stats().cycles), (100, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a ramp-up lasts as long as its guard"]
 pub struct RampUpGuard {
@@ -337,6 +521,19 @@ impl Drop for RampUpGuard {
 }
 
 /// A thread's access to a heap. It can move between threads, outside of its scopes.
+///
+/// # Example: from thread to thread
+///
+/// ```
+/// use mudlark::Heap;
+///
+/// let heap = Heap::builder().build()?;
+/// let mut mutator = heap.attach();
+/// let word = mutator.enter(|cx| cx.root(cx.alloc_str("here")));
+/// let there = std::thread::spawn(move || mutator.enter(|cx| word.get(cx).to_string()));
+/// assert_eq!(there.join().expect("no panic"), "here");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Mutator {
     raw: Arc<collector::Mutator>,
@@ -399,10 +596,39 @@ impl Mutator {
     /// # Panics
     ///
     /// As [`Heap::collect`]: if this thread is in a scope of another mutator of the heap.
+    ///
+    /// # Example: between two scopes
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let kept = mutator.enter(|cx| cx.root(cx.alloc(7_u64)));
+    /// mutator.collect();
+    /// assert_eq!(heap.stats().cycles, 1);
+    /// assert_eq!(mutator.enter(|cx| *kept.get(cx)), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn collect(&mut self) {
         self.heap.collect();
     }
     /// The heap.
+    ///
+    /// # Example: a function that gets a mutator only
+    ///
+    /// ```
+    /// use mudlark::{Heap, Mutator};
+    ///
+    /// fn cycles(mutator: &Mutator) -> u64 {
+    ///     mutator.heap().stats().cycles
+    /// }
+    ///
+    /// let mut mutator = Heap::builder().build()?.attach();
+    /// mutator.collect();
+    /// assert_eq!(cycles(&mutator), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn heap(&self) -> &Heap {
         &self.heap
     }

@@ -19,8 +19,51 @@ use std::fmt;
 ///
 /// A closure cannot be traced, as nobody sees what is in it. So the pointers that the value is made from are the fields of a
 /// type of your own; or, if there are none, the seed is a [`Static`] function.
+///
+/// # Example: a seed with a pointer
+///
+/// ```
+/// use mudlark::{Gc, GcLazy, Heap, Initialize, Scope, Trace};
+///
+/// #[derive(Trace)]
+/// struct Shout<'gc>(Gc<'gc, str>);
+///
+/// impl<'gc> Initialize<'gc, Gc<'gc, str>> for Shout<'gc> {
+///     fn initialize(self, cx: &Scope<'gc>) -> Gc<'gc, str> {
+///         cx.alloc_str(&self.0.to_uppercase())
+///     }
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let lazy = cx.alloc(GcLazy::new(Shout(cx.alloc_str("lark"))));
+///     assert_eq!(&**lazy.force(cx), "LARK");
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Initialize<'gc, T> {
     /// Makes the value.
+    ///
+    /// # Example: without a `GcLazy`
+    ///
+    /// ```
+    /// use mudlark::{Heap, Initialize, Scope, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Squares(u64);
+    ///
+    /// impl<'gc> Initialize<'gc, Vec<u64>> for Squares {
+    ///     fn initialize(self, _: &Scope<'gc>) -> Vec<u64> {
+    ///         (0..self.0).map(|n| n * n).collect()
+    ///     }
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     assert_eq!(Squares(3).initialize(cx), [0, 1, 4]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn initialize(self, cx: &Scope<'gc>) -> T;
 }
 
@@ -78,6 +121,19 @@ unsafe impl<S: Send, T: Send + Sync> Sync for GcLazy<S, T> {}
 
 impl<S, T> GcLazy<S, T> {
     /// A value that is still to be made.
+    ///
+    /// # Example: nothing is made yet
+    ///
+    /// ```
+    /// use mudlark::{GcLazy, Heap, Scope, Static};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let lazy = GcLazy::<_, u64>::new(Static(|_: &Scope<'_>| unreachable!()));
+    ///     assert!(lazy.get().is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(seed: S) -> GcLazy<S, T> {
         GcLazy { value: GcOnceCell::new(), seed: Guarded::new(Some(seed)) }
     }
@@ -126,6 +182,21 @@ impl<S, T> GcLazy<S, T> {
     }
 
     /// The value, if it was made.
+    ///
+    /// # Example: was it needed?
+    ///
+    /// ```
+    /// use mudlark::{GcLazy, Heap, Scope, Static};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let lazy = GcLazy::new(Static(|_: &Scope<'_>| 7));
+    ///     assert_eq!(lazy.get(), None);
+    ///     lazy.force(cx);
+    ///     assert_eq!(lazy.get(), Some(&7));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
         self.value.get()

@@ -185,6 +185,20 @@ impl<T> GcMutex<T> {
     /// The contents of a lock that nobody else has, without taking it.
     ///
     /// Such a lock is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    ///
+    /// # Example: filled before it is shared
+    ///
+    /// ```
+    /// use mudlark::{GcMutex, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut names = GcMutex::new(Vec::new());
+    ///     names.get_mut().push("Ann");
+    ///     assert_eq!(cx.alloc(names).lock(cx).len(), 1);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -274,6 +288,22 @@ impl<'b, T: ?Sized> GcMutexGuard<'b, T> {
     /// # Errors
     ///
     /// The guard as it was, if `part` finds nothing.
+    ///
+    /// # Example: an element, if there is one
+    ///
+    /// ```
+    /// use mudlark::{GcMutex, GcMutexGuard, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let list = cx.alloc(GcMutex::new(vec![1, 2]));
+    ///     let first = GcMutexGuard::filter_map(list.lock(cx), |list| list.first_mut());
+    ///     *first.expect("it is not empty") += 10;
+    ///     let none = GcMutexGuard::filter_map(list.lock(cx), |list| list.get_mut(7));
+    ///     assert_eq!(*none.expect_err("it has two elements"), [11, 2]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_map<U: ?Sized>(
         mut orig: GcMutexGuard<'b, T>,
         part: impl FnOnce(&mut T) -> Option<&mut U>,

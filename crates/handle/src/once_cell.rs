@@ -99,11 +99,36 @@ fn this_thread() -> usize {
 
 impl<T> GcOnceCell<T> {
     /// An empty cell.
+    ///
+    /// # Example: to be filled later
+    ///
+    /// ```
+    /// let cell = mudlark::GcOnceCell::<u64>::new();
+    /// assert!(cell.get().is_none());
+    /// ```
     pub fn new() -> GcOnceCell<T> {
         GcOnceCell { state: AtomicUsize::new(EMPTY), lock: Mutex::new(()), value: UnsafeCell::new(None) }
     }
 
     /// What is in the cell. `None` too while it is being filled.
+    ///
+    /// # Example: a parent that a node learns of when it is put somewhere
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcOnceCell, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Node<'gc>(GcOnceCell<Gc<'gc, Node<'gc>>>);
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let [parent, child] = [(); 2].map(|()| cx.alloc(Node(GcOnceCell::new())));
+    ///     assert!(child.0.set(cx, parent).is_ok());
+    ///     assert!(child.0.get().is_some_and(|found| Gc::ptr_eq(*found, parent)));
+    ///     assert!(parent.0.get().is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
         // ORDERING: Acquire pairs with the Release in `fill`: the value is seen complete (O1).
@@ -121,6 +146,25 @@ impl<T> GcOnceCell<T> {
     /// # Panics
     ///
     /// If `init` comes back to the cell.
+    ///
+    /// # Example: computed once
+    ///
+    /// ```
+    /// use mudlark::{GcOnceCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (cell, mut times) = (GcOnceCell::new(), 0);
+    ///     for _ in 0..3 {
+    ///         cell.get_or_init(cx, || {
+    ///             times += 1;
+    ///             "costly"
+    ///         });
+    ///     }
+    ///     assert_eq!((cell.get(), times), (Some(&"costly"), 1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn get_or_init<'gc>(&self, cx: &Scope<'gc>, init: impl FnOnce() -> T) -> &T
@@ -230,6 +274,20 @@ impl<T> GcOnceCell<T> {
     }
 
     /// Empties a cell that nobody else has.
+    ///
+    /// # Example: a cell that can be filled again
+    ///
+    /// ```
+    /// use mudlark::{GcOnceCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut cell = GcOnceCell::from(1);
+    ///     assert_eq!(cell.take(), Some(1));
+    ///     assert_eq!(cell.set(cx, 2), Ok(()));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         // By `&mut`: no initializer is at work, for it would borrow the cell.
         self.state = AtomicUsize::new(EMPTY);
@@ -237,6 +295,20 @@ impl<T> GcOnceCell<T> {
     }
 
     /// What is in a cell that nobody else has.
+    ///
+    /// # Example: a change before it is shared
+    ///
+    /// ```
+    /// use mudlark::{GcOnceCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut cell = GcOnceCell::from(vec![1]);
+    ///     cell.get_mut().expect("it is full").push(2);
+    ///     assert_eq!(cx.alloc(cell).get(), Some(&vec![1, 2]));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut().as_mut()
     }

@@ -46,10 +46,39 @@ pub struct GcRefCell<T> {
 const EXCLUSIVE: u32 = u32::MAX;
 
 /// The contents are mutably borrowed.
+///
+/// # Example: a reader that comes at a bad time
+///
+/// ```
+/// use mudlark::{BorrowError, GcRefCell, Heap};
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let cell = GcRefCell::new(1);
+///     let _writer = cell.borrow_mut(cx);
+///     assert_eq!(cell.try_borrow().err(), Some(BorrowError));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BorrowError;
 
 /// The contents are borrowed.
+///
+/// # Example: a script that changes what it iterates over
+///
+/// ```
+/// use mudlark::{BorrowMutError, GcRefCell, Heap};
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let list = cx.alloc(GcRefCell::new(vec![1, 2]));
+///     for _ in list.borrow().iter() {
+///         assert_eq!(list.try_borrow_mut(cx).err(), Some(BorrowMutError));
+///     }
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BorrowMutError;
 
@@ -70,6 +99,13 @@ impl Error for BorrowMutError {}
 
 impl<T> GcRefCell<T> {
     /// A cell with these contents.
+    ///
+    /// # Example: contents of any type
+    ///
+    /// ```
+    /// let cell = mudlark::GcRefCell::new(vec![1, 2]);
+    /// assert_eq!(cell.borrow().len(), 2);
+    /// ```
     pub fn new(value: T) -> GcRefCell<T> {
         GcRefCell { borrows: Cell::new(0), value: Guarded::new(value) }
     }
@@ -79,6 +115,20 @@ impl<T> GcRefCell<T> {
     /// # Panics
     ///
     /// If they are mutably borrowed.
+    ///
+    /// # Example: two readers
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = GcRefCell::new(7);
+    ///     let (one, other) = (cell.borrow(), cell.borrow());
+    ///     assert_eq!(*one + *other, 14);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn borrow(&self) -> Ref<'_, T> {
@@ -90,6 +140,22 @@ impl<T> GcRefCell<T> {
     /// # Errors
     ///
     /// If they are mutably borrowed, or borrowed four billion times.
+    ///
+    /// # Example: formatting what may be in use
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = GcRefCell::new(7);
+    ///     let show = || cell.try_borrow().map_or("in use".to_owned(), |number| number.to_string());
+    ///     assert_eq!(show(), "7");
+    ///     let _writer = cell.borrow_mut(cx);
+    ///     assert_eq!(show(), "in use");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_borrow(&self) -> Result<Ref<'_, T>, BorrowError> {
         let borrows = self.borrows.get();
@@ -105,6 +171,20 @@ impl<T> GcRefCell<T> {
     /// # Panics
     ///
     /// If they are borrowed.
+    ///
+    /// # Example: an array that is sorted in its place
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let numbers = cx.alloc(GcRefCell::new([3, 1, 2]));
+    ///     numbers.borrow_mut(cx).sort();
+    ///     assert_eq!(*numbers.borrow(), [1, 2, 3]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn borrow_mut<'gc>(&self, cx: &Scope<'gc>) -> RefMut<'_, T>
@@ -119,6 +199,24 @@ impl<T> GcRefCell<T> {
     /// # Errors
     ///
     /// If they are borrowed.
+    ///
+    /// # Example: an error for the script instead of a panic
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let list = GcRefCell::new(vec![1]);
+    ///     let push = || list.try_borrow_mut(cx).map(|mut list| list.push(2));
+    ///     assert!(push().is_ok());
+    ///     let reader = list.borrow();
+    ///     let message = push().unwrap_err().to_string();
+    ///     assert!(message.starts_with("the contents of the cell are borrowed"), "{message}");
+    ///     assert_eq!(reader.len(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_borrow_mut<'gc>(&self, cx: &Scope<'gc>) -> Result<RefMut<'_, T>, BorrowMutError>
     where
@@ -200,6 +298,20 @@ impl<T> GcRefCell<T> {
     /// # Panics
     ///
     /// If they are borrowed.
+    ///
+    /// # Example: the messages so far
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let messages = cx.alloc(GcRefCell::new(vec!["one", "two"]));
+    ///     assert_eq!(messages.take(cx), ["one", "two"]);
+    ///     assert!(messages.borrow().is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn take<'gc>(&self, cx: &Scope<'gc>) -> T
@@ -240,6 +352,20 @@ impl<T> GcRefCell<T> {
     /// The contents of a cell that nobody else has, without a check.
     ///
     /// Such a cell is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    ///
+    /// # Example: filled before it is shared
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut names = GcRefCell::new(Vec::new());
+    ///     names.get_mut().push("Ann");
+    ///     assert_eq!(cx.alloc(names).borrow().len(), 1);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -298,6 +424,26 @@ impl Drop for Exclusive<'_> {
 }
 
 /// A shared borrow of the contents of a [`GcRefCell`], or of a part of them.
+///
+/// # Example: an answer that keeps the cell borrowed
+///
+/// ```
+/// use mudlark::{GcRefCell, Heap, Ref};
+///
+/// fn longest<'b>(words: &'b GcRefCell<Vec<String>>) -> Option<Ref<'b, String>> {
+///     let index = (0..words.borrow().len()).max_by_key(|&index| words.borrow()[index].len())?;
+///     Some(Ref::map(words.borrow(), |words| &words[index]))
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let words = cx.alloc(GcRefCell::new(vec!["a".to_owned(), "lark".to_owned()]));
+///     let longest = longest(&words).expect("there are words");
+///     assert_eq!(*longest, "lark");
+///     assert!(words.try_borrow_mut(cx).is_err());
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the borrow ends when the guard is dropped"]
 pub struct Ref<'b, T: ?Sized> {
     value: NonNull<T>,
@@ -310,6 +456,22 @@ impl<'b, T: ?Sized> Ref<'b, T> {
     /// # Panics
     ///
     /// If there are four billion borrows.
+    ///
+    /// # Example: the cell is free when both are gone
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Heap, Ref};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let cell = GcRefCell::new(7);
+    ///     let one = cell.borrow();
+    ///     let other = Ref::clone(&one);
+    ///     drop(one);
+    ///     assert!(*other == 7 && cell.try_borrow_mut(cx).is_err());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[allow(clippy::should_implement_trait, reason = "as `std`'s `Ref::clone`")]
     pub fn clone(orig: &Ref<'b, T>) -> Ref<'b, T> {
         let borrows = orig.borrow.borrows;
@@ -394,6 +556,23 @@ impl<T: ?Sized + fmt::Display> fmt::Display for Ref<'_, T> {
 /// A mutable borrow of the contents of a [`GcRefCell`], or of a part of them.
 ///
 /// Nothing depends on its drop but the cell's further use: when it is leaked, the cell stays borrowed.
+///
+/// # Example: one writer at a time
+///
+/// ```
+/// use mudlark::{GcRefCell, Heap, RefMut};
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let counter = cx.alloc(GcRefCell::new(1));
+///     let mut writer: RefMut<'_, i32> = counter.borrow_mut(cx);
+///     *writer += 1;
+///     assert!(counter.try_borrow().is_err());
+///     drop(writer);
+///     assert_eq!(*counter.borrow(), 2);
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the borrow ends when the guard is dropped"]
 pub struct RefMut<'b, T: ?Sized> {
     value: NonNull<T>,

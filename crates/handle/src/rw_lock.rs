@@ -207,6 +207,20 @@ impl<T> GcRwLock<T> {
     /// The contents of a lock that nobody else has, without taking it.
     ///
     /// Such a lock is not in the heap, or lies in the contents of another cell that are borrowed mutably.
+    ///
+    /// # Example: filled before it is shared
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut names = GcRwLock::new(Vec::new());
+    ///     names.get_mut().push("Ann");
+    ///     assert_eq!(cx.alloc(names).read().len(), 1);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -285,6 +299,22 @@ impl<'b, T: ?Sized> GcRwLockReadGuard<'b, T> {
     /// # Errors
     ///
     /// The guard as it was, if `part` finds nothing.
+    ///
+    /// # Example: what a name stands for
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, GcRwLockReadGuard, Heap};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let ages = cx.alloc(GcRwLock::new(BTreeMap::from([("Ann", 41)])));
+    ///     let age = |name| GcRwLockReadGuard::filter_map(ages.read(), |ages| ages.get(name)).ok();
+    ///     assert_eq!(age("Ann").as_deref(), Some(&41));
+    ///     assert!(age("Bob").is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_map<U: ?Sized>(
         orig: GcRwLockReadGuard<'b, T>,
         part: impl FnOnce(&T) -> Option<&U>,
@@ -373,6 +403,24 @@ impl<'b, T: ?Sized> GcRwLockWriteGuard<'b, T> {
     /// # Errors
     ///
     /// The guard as it was, if `part` finds nothing.
+    ///
+    /// # Example: a birthday
+    ///
+    /// ```
+    /// use mudlark::{GcRwLock, GcRwLockWriteGuard, Heap};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let ages = cx.alloc(GcRwLock::new(BTreeMap::from([("Ann", 41)])));
+    ///     let age = GcRwLockWriteGuard::filter_map(ages.write(cx), |ages| ages.get_mut("Ann"));
+    ///     let mut age = age.expect("she is there");
+    ///     *age += 1;
+    ///     drop(age);
+    ///     assert_eq!(ages.read()["Ann"], 42);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn filter_map<U: ?Sized>(
         mut orig: GcRwLockWriteGuard<'b, T>,
         part: impl FnOnce(&mut T) -> Option<&mut U>,

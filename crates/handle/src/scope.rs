@@ -16,6 +16,20 @@ use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 ///
 /// [`Mutator::enter`](crate::Mutator::enter) makes one, with a brand `'gc` that no other scope has. While it is open the collector
 /// waits for nothing but its end, and frees nothing that the scope could see.
+///
+/// # Example: a function that allocates
+///
+/// ```
+/// use mudlark::{Gc, Heap, Scope};
+///
+/// fn greeting<'gc>(cx: &Scope<'gc>, name: &str) -> Gc<'gc, str> {
+///     cx.alloc_str(&format!("Hello, {name}!"))
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| assert_eq!(&*greeting(cx, "Ann"), "Hello, Ann!"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(transparent)]
 pub struct Scope<'gc> {
     mutator: Mutator,
@@ -64,6 +78,22 @@ impl<'gc> Scope<'gc> {
     /// # Panics
     ///
     /// When the heap is full; [`Scope::try_alloc`] gives the value back instead.
+    ///
+    /// # Example: an object that leads to another
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Wrapped<'gc>(Gc<'gc, u64>);
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let wrapped = cx.alloc(Wrapped(cx.alloc(7)));
+    ///     assert_eq!(*wrapped.0, 7);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     #[track_caller]
     pub fn alloc<T: Trace<'gc>>(&self, value: T) -> Gc<'gc, T> {

@@ -59,6 +59,20 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full. `init` was not called then.
+    ///
+    /// # Example: a length that a script chose
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let array = |len| cx.try_alloc_slice_with(len, |n| n as u64).map(|array| array.len());
+    ///     assert_eq!(array(1000), Ok(1000));
+    ///     assert!(array(usize::MAX).is_err());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_slice_with<T: Trace<'gc>>(
         &self,
         len: usize,
@@ -84,6 +98,21 @@ impl<'gc> Scope<'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: pointers from a stack
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let stack = vec![cx.alloc_str("Ann"), cx.alloc_str("Bob")];
+    ///     let arguments = cx.alloc_slice_copy(&stack);
+    ///     drop(stack);
+    ///     assert_eq!((arguments.len(), &*arguments[1]), (2, "Bob"));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn alloc_slice_copy<T: Trace<'gc> + Copy>(&self, values: &[T]) -> Gc<'gc, [T]> {
         self.try_alloc_slice_copy(values).unwrap_or_else(|error| error.panic())
@@ -94,6 +123,19 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full.
+    ///
+    /// # Example: a file that may be too large
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     assert_eq!(cx.try_alloc_slice_copy(b"small").map(|bytes| bytes.len()), Ok(5));
+    ///     assert!(cx.try_alloc_slice_copy(&vec![0_u8; 2 << 20]).is_err());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_slice_copy<T: Trace<'gc> + Copy>(
         &self,
         values: &[T],
@@ -110,6 +152,19 @@ impl<'gc> Scope<'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: a board without pieces
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let board = cx.alloc_slice_fill(64, '.');
+    ///     assert_eq!((board.len(), board[63]), (64, '.'));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn alloc_slice_fill<T: Trace<'gc> + Copy>(&self, len: usize, value: T) -> Gc<'gc, [T]> {
         self.alloc_slice_with(len, |_| value)
@@ -120,6 +175,20 @@ impl<'gc> Scope<'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: equal texts, two objects
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (one, other) = (cx.alloc_str("lark"), cx.alloc_str("lark"));
+    ///     assert_eq!(one, other);
+    ///     assert!(!Gc::ptr_eq(one, other));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn alloc_str(&self, text: &str) -> Gc<'gc, str> {
         self.try_alloc_str(text).unwrap_or_else(|error| error.panic())
@@ -130,6 +199,20 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full.
+    ///
+    /// # Example: a script that repeats a string too often
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let repeat = |count| cx.try_alloc_str(&"lark".repeat(count)).map(|text| text.len());
+    ///     assert_eq!(repeat(2), Ok(8));
+    ///     assert!(repeat(1 << 20).is_err());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_str(&self, text: &str) -> Result<Gc<'gc, str>, AllocError<()>> {
         let bytes = self.try_alloc_slice_copy(text.as_bytes())?;
         // SAFETY: H3: a string is the slice of its bytes, and these are valid UTF-8.

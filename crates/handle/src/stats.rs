@@ -5,6 +5,23 @@ use mudlark_collector::{self as collector, CleanupStats, HANDSHAKES, HandshakeSt
 /// Numbers of a heap at one moment. Bytes unless a name says otherwise; since birth where it says `allocated`.
 ///
 /// `total_bytes = in_use_bytes + free_bytes` and `committed_bytes = total_bytes - released_bytes`, always.
+///
+/// # Example: how much of the committed memory is used
+///
+/// ```
+/// use mudlark::{Heap, HeapStats};
+///
+/// fn in_use_percent(stats: &HeapStats) -> u64 {
+///     100 * stats.in_use_bytes / stats.committed_bytes.max(1)
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// let _kept = heap.attach().enter(|cx| cx.root(cx.alloc_slice_fill(1 << 20, 0_u8)));
+/// let stats = heap.stats();
+/// assert_eq!(stats.total_bytes, stats.in_use_bytes + stats.free_bytes);
+/// assert!(in_use_percent(&stats) > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct HeapStats {

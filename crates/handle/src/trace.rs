@@ -93,6 +93,42 @@ pub unsafe trait Trace<'gc> {
     const LEAF_BYTES: usize = 0;
 
     /// Passes every `Gc` in the value to `visitor`, by tracing the parts of the value.
+    ///
+    /// # Example: what the derive writes
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap, Rebrand, Root, Trace, trace::Visitor};
+    ///
+    /// struct Entry<'gc> {
+    ///     name: Gc<'gc, str>,
+    ///     note: Gc<'gc, str>,
+    /// }
+    ///
+    /// // SAFETY: T1: both pointers are visited, and there is nothing else.
+    /// unsafe impl<'gc> Trace<'gc> for Entry<'gc> {
+    ///     const NEEDS_TRACE: bool = true;
+    ///
+    ///     fn trace<V: Visitor>(&self, visitor: &mut V) {
+    ///         self.name.trace(visitor);
+    ///         self.note.trace(visitor);
+    ///     }
+    /// }
+    ///
+    /// // SAFETY: B1: the same type under another brand.
+    /// unsafe impl Rebrand for Entry<'_> {
+    ///     type With<'gc> = Entry<'gc>;
+    /// }
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let entry: Root<Entry<'static>> = mutator.enter(|cx| {
+    ///     let (name, note) = (cx.alloc_str("lark"), cx.alloc_str("a bird"));
+    ///     cx.root(cx.alloc(Entry { name, note }))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!((&*entry.get(cx).name, &*entry.get(cx).note), ("lark", "a bird")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn trace<V: Visitor>(&self, visitor: &mut V);
 
     // What the derive asserts. Here, and not in what it writes, because names like `::core::marker::Send` mean there what the user's
@@ -175,6 +211,25 @@ impl<T: ?Sized + Drop> MustNotImplDrop for T {
 ///   same type. So the two have the same layout, the same `NEEDS_TRACE` and the same drop glue, and a type
 ///   without a brand is its own `With<'r>`.
 /// - **B2** A value of the one is a value of the other, if what its `Gc`s point to is alive throughout `'r`.
+///
+/// # Example: a function for roots of any type
+///
+/// ```
+/// use mudlark::{Gc, Heap, Mutator, Rebrand, Root};
+///
+/// fn with<T: ?Sized + Rebrand, R>(
+///     mutator: &mut Mutator,
+///     root: &Root<T>,
+///     look: impl for<'gc> FnOnce(Gc<'gc, T::With<'gc>>) -> R,
+/// ) -> R {
+///     mutator.enter(|cx| look(root.get(cx)))
+/// }
+///
+/// let mut mutator = Heap::builder().build()?.attach();
+/// let word: Root<str> = mutator.enter(|cx| cx.root(cx.alloc_str("lark")));
+/// assert_eq!(with(&mut mutator, &word, |word| word.len()), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no name outside of a scope",
     label = "not `Rebrand`",
