@@ -48,6 +48,19 @@ impl<'gc> Scope<'gc> {
 }
 
 /// A registered cleanup, to cancel it. It keeps nothing alive, and dropping it changes nothing.
+///
+/// # Example: dropping it does not cancel
+///
+/// ```
+/// use mudlark::{Cleanup, CleanupRunner, Heap};
+///
+/// let heap = Heap::builder().cleanups(CleanupRunner::Program).build()?;
+/// let cleanup: Cleanup = heap.attach().enter(|cx| cx.on_drop(cx.alloc(7_u64), || ()));
+/// drop(cleanup);
+/// heap.collect();
+/// assert_eq!(heap.run_cleanups(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Cleanup {
     collector: Weak<Collector>,
     id: Option<CleanupId>,

@@ -94,6 +94,22 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     /// # Panics
     ///
     /// When the heap is full; [`Ephemeron::try_new`] tells instead.
+    ///
+    /// # Example: a value that leads to its key
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let pair = mutator.enter(|cx| {
+    ///     let key = cx.alloc(1_u64);
+    ///     cx.root(cx.alloc(Ephemeron::new(cx, key, cx.alloc(vec![key]))))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert!(pair.get(cx).get(cx).is_none(), "that does not keep it alive"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn new(cx: &Scope<'gc>, key: Gc<'gc, K>, value: Gc<'gc, V>) -> Ephemeron<'gc, K, V> {
         match Ephemeron::try_new(cx, key, value) {
@@ -107,6 +123,20 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     /// # Errors
     ///
     /// When the heap is full. Key and value come back, and nothing has happened.
+    ///
+    /// # Example: an error has key and value
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (key, value) = (cx.alloc(1_u64), cx.alloc(2_u64));
+    ///     let full = (0..).find_map(|_| Ephemeron::try_new(cx, key, value).err()).expect("memory is finite");
+    ///     assert_eq!((*full.value.0, *full.value.1), (1, 2));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_new(
         cx: &Scope<'gc>,
         key: Gc<'gc, K>,
@@ -120,6 +150,20 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     }
 
     /// Key and value, if the key is not dead.
+    ///
+    /// # Example: both at once
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let pair = Ephemeron::new(cx, cx.alloc_str("lark"), cx.alloc(7_u64));
+    ///     let (key, value) = pair.get(cx).expect("no cycle can have ended in this scope");
+    ///     assert_eq!((&*key, *value), ("lark", 7));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(self, cx: &Scope<'gc>) -> Option<Pair<'gc, K, V>> {
         let key = self.key(cx)?;
         let value = cx.local().ephemeron_value(&self.pair.into_ref().slot)?;
@@ -128,6 +172,25 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     }
 
     /// The key, if it is not dead.
+    ///
+    /// # Example: a weak pointer that has more to say
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let (key, pair) = mutator.enter(|cx| {
+    ///     let key = cx.alloc_str("lark");
+    ///     (cx.root(key), cx.root(cx.alloc(Ephemeron::new(cx, key, cx.alloc(7_u64)))))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(pair.get(cx).key(cx), Some(key.get(cx))));
+    /// drop(key);
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert!(pair.get(cx).key(cx).is_none()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key(self, cx: &Scope<'gc>) -> Option<Gc<'gc, K>> {
         // SAFETY: W2: the brand says that the pair is of this heap, and alive; its key never changes.
         let key = unsafe { cx.local().upgrade_key(&self.pair.into_ref().slot) }?;
@@ -136,6 +199,23 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     }
 
     /// The value, if the key is not dead.
+    ///
+    /// # Example: alive by its key alone
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let (key, pair) = mutator.enter(|cx| {
+    ///     let key = cx.alloc(1_u64);
+    ///     (cx.root(key), cx.root(cx.alloc(Ephemeron::new(cx, key, cx.alloc_str("kept")))))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(pair.get(cx).value(cx).as_deref(), Some("kept")));
+    /// assert!(key.belongs_to(&heap));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn value(self, cx: &Scope<'gc>) -> Option<Gc<'gc, V>> {
         self.get(cx).map(|(_, value)| value)
     }
@@ -167,6 +247,22 @@ impl<'gc, K: ?Sized, V: ?Sized> Ephemeron<'gc, K, V> {
     }
 
     /// Whether both are copies of one ephemeron. Two that were made apart differ, even with the same key and value.
+    ///
+    /// # Example: copies, and another one
+    ///
+    /// ```
+    /// use mudlark::{Ephemeron, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (key, value) = (cx.alloc(1_u64), cx.alloc(2_u64));
+    ///     let pair = Ephemeron::new(cx, key, value);
+    ///     let copy = pair;
+    ///     assert!(Ephemeron::ptr_eq(pair, copy));
+    ///     assert!(!Ephemeron::ptr_eq(pair, Ephemeron::new(cx, key, value)));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn ptr_eq(this: Self, other: Self) -> bool {
         Gc::ptr_eq(this.pair, other.pair)

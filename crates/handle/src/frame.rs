@@ -136,6 +136,23 @@ impl<'frame> Frame<'frame> {
     /// # Panics
     ///
     /// As [`Mutator::enter`].
+    ///
+    /// # Example: a loop with a scope for each turn
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let sum = heap.attach().frame(|frame| {
+    ///     let sum = frame.enter(|cx| cx.keep(cx.alloc(0_u64)));
+    ///     for n in 1..=4 {
+    ///         frame.enter(|cx| sum.set(cx, cx.alloc(*sum.get(cx) + n)));
+    ///     }
+    ///     frame.enter(|cx| *sum.get(cx))
+    /// });
+    /// assert_eq!(sum, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn enter<R>(&mut self, f: impl for<'gc> FnOnce(&FrameScope<'frame, 'gc>) -> R) -> R {
@@ -149,6 +166,24 @@ impl<'frame> Frame<'frame> {
 }
 
 /// A scope of a frame: all that a [`Scope`] is, and what it keeps lives as long as the frame.
+///
+/// # Example: where a scope is wanted
+///
+/// ```
+/// use mudlark::{Gc, Heap, Scope};
+///
+/// fn greeting<'gc>(cx: &Scope<'gc>) -> Gc<'gc, str> {
+///     cx.alloc_str("hello")
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().frame(|frame| {
+///     let kept = frame.enter(|cx| cx.keep(greeting(cx)));
+///     heap.collect();
+///     frame.enter(|cx| assert_eq!(kept.get(cx), greeting(cx)));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(transparent)]
 pub struct FrameScope<'frame, 'gc> {
     scope: Scope<'gc>,
@@ -207,6 +242,21 @@ impl<'frame, 'gc> FrameScope<'frame, 'gc> {
 ///
 /// It is one word and `Copy`: copies are the same local. It cannot leave its frame, nor its thread; making one takes about a nanosecond, ending it
 /// nothing. [`Root`](crate::Root) is for what lives in no such order.
+///
+/// # Example: copies are the same local
+///
+/// ```
+/// use mudlark::Heap;
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().frame(|frame| {
+///     let number = frame.enter(|cx| cx.keep(cx.alloc(1_u64)));
+///     let copy = number;
+///     frame.enter(|cx| copy.set(cx, cx.alloc(2)));
+///     frame.enter(|cx| assert_eq!(*number.get(cx), 2));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Local<'frame, T: ?Sized> {
     slot: LocalSlot,
     frame: Brand<'frame>,
@@ -234,6 +284,20 @@ impl<T: ?Sized + Rebrand> Local<'_, T> {
     /// # Panics
     ///
     /// With a scope of another mutator.
+    ///
+    /// # Example: across a cycle
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().frame(|frame| {
+    ///     let name = frame.enter(|cx| cx.keep(cx.alloc_str("lark")));
+    ///     heap.collect();
+    ///     assert_eq!(frame.enter(|cx| name.get(cx).len()), 4);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get<'gc>(&self, cx: &Scope<'gc>) -> Gc<'gc, T::With<'gc>> {
         self.assert_same_mutator(cx);
@@ -248,6 +312,28 @@ impl<T: ?Sized + Rebrand> Local<'_, T> {
     /// # Panics
     ///
     /// With a scope of another mutator.
+    ///
+    /// # Example: the next of a list
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap, Trace};
+    ///
+    /// #[derive(Trace)]
+    /// struct Node<'gc>(u64, Option<Gc<'gc, Node<'gc>>>);
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().frame(|frame| {
+    ///     let place = frame.enter(|cx| cx.keep(cx.alloc(Node(1, Some(cx.alloc(Node(2, None)))))));
+    ///     let mut sum = 0;
+    ///     while frame.enter(|cx| {
+    ///         let node = place.get(cx);
+    ///         sum += node.0;
+    ///         node.1.inspect(|&next| place.set(cx, next)).is_some()
+    ///     }) {}
+    ///     assert_eq!(sum, 3);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn set<'gc>(&self, cx: &Scope<'gc>, gc: Gc<'gc, T::With<'gc>>) {
         self.assert_same_mutator(cx);

@@ -93,6 +93,19 @@ impl<T: ?Sized> Default for Guardian<'_, T> {
 
 impl<'gc, T: ?Sized> Guardian<'gc, T> {
     /// A guardian of nothing yet.
+    ///
+    /// # Example: it gives nothing of its own accord
+    ///
+    /// ```
+    /// use mudlark::{Gc, Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let guardian: Guardian<'_, u64> = Guardian::new();
+    ///     assert!(guardian.poll(cx).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> Guardian<'gc, T> {
         Guardian::default()
     }
@@ -102,6 +115,26 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
     /// # Panics
     ///
     /// When the heap is full; [`Guardian::try_register`] tells instead.
+    ///
+    /// # Example: once for each registration
+    ///
+    /// ```
+    /// use mudlark::{Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let guardian = mutator.enter(|cx| {
+    ///     let guardian = cx.alloc(Guardian::new());
+    ///     let number = cx.alloc(7_u64);
+    ///     guardian.register(cx, number);
+    ///     guardian.register(cx, number);
+    ///     cx.root(guardian)
+    /// });
+    /// mutator.collect();
+    /// let count = mutator.enter(|cx| std::iter::from_fn(|| guardian.get(cx).poll(cx)).count());
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn register(&self, cx: &Scope<'gc>, object: Gc<'gc, T>) {
         if let Err(error) = self.try_register(cx, object) {
@@ -114,6 +147,20 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
     /// # Errors
     ///
     /// When the heap is full. The object comes back at once, and nothing has happened.
+    ///
+    /// # Example: an error has the object
+    ///
+    /// ```
+    /// use mudlark::{Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (guardian, object) = (Guardian::new(), cx.alloc(7_u64));
+    ///     let full = (0..).find_map(|_| guardian.try_register(cx, object).err()).expect("memory is finite");
+    ///     assert_eq!(*full.value, 7);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_register(&self, cx: &Scope<'gc>, object: Gc<'gc, T>) -> Result<(), AllocError<Gc<'gc, T>>> {
         if let Err(error) = self.make_room(cx) {
             return Err(AllocError { value: object, full: error.full });
@@ -128,6 +175,26 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
     }
 
     /// An object that came back, if there is one: that which was registered first.
+    ///
+    /// # Example: buffers that are used again
+    ///
+    /// ```
+    /// use mudlark::{GcRefCell, Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let spare = mutator.enter(|cx| {
+    ///     let spare = cx.alloc(Guardian::new());
+    ///     spare.register(cx, cx.alloc(GcRefCell::new(Vec::<u8>::with_capacity(1000))));
+    ///     cx.root(spare)
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| {
+    ///     let buffer = spare.get(cx).poll(cx).expect("nobody uses it");
+    ///     assert_eq!(buffer.borrow().capacity(), 1000);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn poll(&self, cx: &Scope<'gc>) -> Option<Gc<'gc, T>> {
         let mut state = self.state.borrow_mut();
         let revived = cx.core().revived();
@@ -152,11 +219,47 @@ impl<'gc, T: ?Sized> Guardian<'gc, T> {
     }
 
     /// How many registrations there are: objects that live, and objects that came back and were not given away yet.
+    ///
+    /// # Example: objects under guard
+    ///
+    /// ```
+    /// use mudlark::{Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let guardian = Guardian::new();
+    ///     guardian.register(cx, cx.alloc(1_u64));
+    ///     guardian.register(cx, cx.alloc(2));
+    ///     assert_eq!(guardian.len(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.state.borrow().len
     }
 
     /// Whether [`Guardian::len`] is zero.
+    ///
+    /// # Example: nothing is left to come back
+    ///
+    /// ```
+    /// use mudlark::{Guardian, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let guardian = mutator.enter(|cx| {
+    ///     let guardian = cx.alloc(Guardian::new());
+    ///     guardian.register(cx, cx.alloc(7_u64));
+    ///     cx.root(guardian)
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| {
+    ///     let guardian = guardian.get(cx);
+    ///     assert!(!guardian.is_empty());
+    ///     assert!(guardian.poll(cx).is_some() && guardian.is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

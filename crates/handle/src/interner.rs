@@ -58,6 +58,19 @@ impl Default for GcInterner<'_> {
 
 impl<'gc> GcInterner<'gc> {
     /// A set without strings.
+    ///
+    /// # Example: its symbols are its own
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (one, other) = (GcInterner::new(), GcInterner::new());
+    ///     assert!(!Gc::ptr_eq(one.intern(cx, "lark"), other.intern(cx, "lark")));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> GcInterner<'gc> {
         GcInterner::default()
     }
@@ -80,6 +93,21 @@ impl<'gc> GcInterner<'gc> {
     }
 
     /// The object for a text, if there is one. Allocates nothing.
+    ///
+    /// # Example: names that exist
+    ///
+    /// ```
+    /// use mudlark::{GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcInterner::new();
+    ///     symbols.intern(cx, "lark");
+    ///     assert!(symbols.get(cx, "lark").is_some());
+    ///     assert!(symbols.get(cx, "wren").is_none() && symbols.len() == 1);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, cx: &Scope<'gc>, text: &str) -> Option<Gc<'gc, str>> {
         self.find(cx, self.hasher.hash_one(text), text)
     }
@@ -89,6 +117,20 @@ impl<'gc> GcInterner<'gc> {
     /// # Panics
     ///
     /// When the heap is full; [`GcInterner::try_intern`] tells instead.
+    ///
+    /// # Example: comparing names by identity
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcInterner::new();
+    ///     let [one, other, same] = ["x", "y", "x"].map(|name| symbols.intern(cx, name));
+    ///     assert!(Gc::ptr_eq(one, same) && !Gc::ptr_eq(one, other));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn intern(&self, cx: &Scope<'gc>, text: &str) -> Gc<'gc, str> {
         self.try_intern(cx, text).unwrap_or_else(|error| error.panic())
@@ -99,6 +141,20 @@ impl<'gc> GcInterner<'gc> {
     /// # Errors
     ///
     /// When the heap is full. Nothing has happened.
+    ///
+    /// # Example: a script that makes names without end
+    ///
+    /// ```
+    /// use mudlark::{GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcInterner::new();
+    ///     let refused = (0..).find(|n: &u64| symbols.try_intern(cx, &n.to_string()).is_err());
+    ///     assert!(refused.is_some_and(|n| n as usize == symbols.len()));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_intern(&self, cx: &Scope<'gc>, text: &str) -> Result<Gc<'gc, str>, AllocError<()>> {
         let hash = self.hasher.hash_one(text);
         if let Some(found) = self.find(cx, hash, text) {
@@ -113,16 +169,63 @@ impl<'gc> GcInterner<'gc> {
     }
 
     /// How many strings there are, without those that a cycle found dead. It counts, in time proportional to the size of the set.
+    ///
+    /// # Example: different texts
+    ///
+    /// ```
+    /// use mudlark::{GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcInterner::new();
+    ///     "to be or not to be".split(' ').for_each(|word| _ = symbols.intern(cx, word));
+    ///     assert_eq!(symbols.len(), 4);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.table.slots().filter(|slot| slot.peek_key().is_some()).count()
     }
 
     /// Whether [`GcInterner::len`] is zero.
+    ///
+    /// # Example: nobody uses its symbols
+    ///
+    /// ```
+    /// use mudlark::{GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let symbols = mutator.enter(|cx| {
+    ///     let symbols = cx.alloc(GcInterner::new());
+    ///     symbols.intern(cx, "lark");
+    ///     assert!(!symbols.is_empty());
+    ///     cx.root(symbols)
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert!(symbols.get(cx).is_empty()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.table.slots().all(|slot| slot.peek_key().is_none())
     }
 
     /// The strings that are not dead, in no order that means anything. Those that nothing else leads to live a cycle longer by it.
+    ///
+    /// # Example: a completion of names
+    ///
+    /// ```
+    /// use mudlark::{GcInterner, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let symbols = GcInterner::new();
+    ///     ["lark", "wren"].map(|name| symbols.intern(cx, name));
+    ///     let found = symbols.strings(cx).into_iter().filter(|name| name.starts_with("la"));
+    ///     assert_eq!(found.map(|name| name.to_string()).collect::<Vec<_>>(), ["lark"]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn strings(&self, cx: &Scope<'gc>) -> Vec<Gc<'gc, str>> {
         self.table.slots().filter_map(|slot| GcInterner::upgrade(cx, slot)).collect()
     }

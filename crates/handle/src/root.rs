@@ -124,6 +124,18 @@ impl<T: ?Sized + Rebrand> Root<T> {
     /// # Panics
     ///
     /// With a scope of another heap; [`Root::try_get`] answers instead.
+    ///
+    /// # Example: from one scope to the next
+    ///
+    /// ```
+    /// use mudlark::{Heap, Root};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let number: Root<u64> = mutator.enter(|cx| cx.root(cx.alloc(7_u64)));
+    /// assert_eq!(mutator.enter(|cx| *number.get(cx)), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get<'gc>(&self, cx: &Scope<'gc>) -> Gc<'gc, T::With<'gc>> {
         self.assert_same_heap(cx);
@@ -155,6 +167,20 @@ impl<T: ?Sized + Rebrand> Root<T> {
     /// # Panics
     ///
     /// With a scope of another heap.
+    ///
+    /// # Example: the current state of a program
+    ///
+    /// ```
+    /// use mudlark::{Heap, Root};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let state: Root<str> = mutator.enter(|cx| cx.root(cx.alloc_str("idle")));
+    /// mutator.enter(|cx| state.set(cx, cx.alloc_str("busy")));
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(&*state.get(cx), "busy"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set<'gc>(&self, cx: &Scope<'gc>, gc: Gc<'gc, T::With<'gc>>) {
         self.assert_same_heap(cx);
         // SAFETY: H1: what a `Gc` leads to is live in its scope, which is one of the slot's heap.
@@ -234,6 +260,20 @@ impl<T: ?Sized + Rebrand> WeakRoot<T> {
     /// # Panics
     ///
     /// When the heap is full; [`WeakRoot::try_new`] tells instead.
+    ///
+    /// # Example: a list of whom to tell, that keeps nobody
+    ///
+    /// ```
+    /// use mudlark::{Heap, WeakRoot};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let listeners: Vec<WeakRoot<str>> =
+    ///     mutator.enter(|cx| ["Ann", "Bob"].map(|name| WeakRoot::new(cx, cx.alloc_str(name))).into());
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert!(listeners.iter().all(|listener| listener.upgrade(cx).is_none())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn new<'gc>(cx: &Scope<'gc>, target: Gc<'gc, T::With<'gc>>) -> WeakRoot<T> {
         WeakRoot::of(cx, GcWeak::new(cx, target))
@@ -285,6 +325,22 @@ impl<T: ?Sized + Rebrand> WeakRoot<T> {
     /// # Panics
     ///
     /// With a scope of another heap.
+    ///
+    /// # Example: alive while a root is
+    ///
+    /// ```
+    /// use mudlark::{Heap, WeakRoot};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let (root, weak): (_, WeakRoot<u64>) = mutator.enter(|cx| {
+    ///     let number = cx.alloc(7);
+    ///     (cx.root(number), WeakRoot::new(cx, number))
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(weak.upgrade(cx), Some(root.get(cx))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn upgrade<'gc>(&self, cx: &Scope<'gc>) -> Option<Gc<'gc, T::With<'gc>>> {
         self.root.assert_same_heap(cx);
         // SAFETY: H4: the scope is one of this heap.
@@ -294,6 +350,17 @@ impl<T: ?Sized + Rebrand> WeakRoot<T> {
     }
 
     /// Whether this is a weak root of a heap.
+    ///
+    /// # Example: two heaps
+    ///
+    /// ```
+    /// use mudlark::{Heap, WeakRoot};
+    ///
+    /// let (heap, other) = (Heap::builder().build()?, Heap::builder().build()?);
+    /// let weak: WeakRoot<u64> = heap.attach().enter(|cx| WeakRoot::new(cx, cx.alloc(7)));
+    /// assert!(weak.belongs_to(&heap) && !weak.belongs_to(&other));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn belongs_to(&self, heap: &Heap) -> bool {
         self.root.belongs_to(heap)
     }

@@ -87,6 +87,23 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     /// # Panics
     ///
     /// When the heap is full; [`GcWeak::try_new`] tells instead.
+    ///
+    /// # Example: from a child to its parent
+    ///
+    /// ```
+    /// use mudlark::{GcWeak, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let (parent, child) = mutator.enter(|cx| {
+    ///     let parent = cx.alloc_str("parent");
+    ///     (cx.root(parent), cx.root(cx.alloc(GcWeak::new(cx, parent))))
+    /// });
+    /// drop(parent);
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert!(child.get(cx).upgrade(cx).is_none(), "the child does not keep the parent"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn new(cx: &Scope<'gc>, target: Gc<'gc, T>) -> GcWeak<'gc, T> {
         match GcWeak::try_new(cx, target) {
@@ -139,6 +156,22 @@ impl<'gc, T: ?Sized> GcWeak<'gc, T> {
     }
 
     /// Whether both are copies of one weak pointer. Two that were made apart differ, even if they lead to the same object.
+    ///
+    /// # Example: copies, and another one
+    ///
+    /// ```
+    /// use mudlark::{GcWeak, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let number = cx.alloc(7_u64);
+    ///     let weak = GcWeak::new(cx, number);
+    ///     let copy = weak;
+    ///     assert!(GcWeak::ptr_eq(weak, copy));
+    ///     assert!(!GcWeak::ptr_eq(weak, GcWeak::new(cx, number)));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn ptr_eq(this: Self, other: Self) -> bool {
         this.weak == other.weak

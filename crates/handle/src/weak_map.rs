@@ -62,6 +62,19 @@ impl<K: ?Sized, V: ?Sized> Default for GcWeakMap<'_, K, V> {
 
 impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     /// An empty map.
+    ///
+    /// # Example: a map in an object
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map: Gc<'_, GcWeakMap<'_, str, u64>> = cx.alloc(GcWeakMap::new());
+    ///     assert_eq!((map.len(), map.capacity()), (0, 0));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> GcWeakMap<'gc, K, V> {
         GcWeakMap::default()
     }
@@ -72,6 +85,21 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     }
 
     /// The value of a key.
+    ///
+    /// # Example: keys are objects, not texts
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (map, key) = (GcWeakMap::new(), cx.alloc_str("lark"));
+    ///     map.insert(cx, key, cx.alloc(7_u64));
+    ///     assert_eq!(map.get(cx, key).as_deref(), Some(&7));
+    ///     assert!(map.get(cx, cx.alloc_str("lark")).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, cx: &Scope<'gc>, key: Gc<'gc, K>) -> Option<Gc<'gc, V>> {
         let value = cx.local().ephemeron_value(self.slot(key)?)?;
         // SAFETY: H1: the value of a key that is alive; it was a `V` when it was put there.
@@ -79,6 +107,21 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     }
 
     /// Whether the map has a value for a key.
+    ///
+    /// # Example: objects that were seen
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (seen, object) = (GcWeakMap::new(), cx.alloc(1_u64));
+    ///     assert!(!seen.contains_key(object));
+    ///     seen.insert(cx, object, object);
+    ///     assert!(seen.contains_key(object));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains_key(&self, key: Gc<'gc, K>) -> bool {
         self.slot(key).is_some()
     }
@@ -88,6 +131,20 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     /// # Panics
     ///
     /// When the heap is full; [`GcWeakMap::try_insert`] tells instead.
+    ///
+    /// # Example: the second value replaces the first
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (map, key) = (GcWeakMap::new(), cx.alloc_str("lark"));
+    ///     assert!(map.insert(cx, key, cx.alloc(1_u64)).is_none());
+    ///     assert_eq!(map.insert(cx, key, cx.alloc(2)).as_deref(), Some(&1));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn insert(&self, cx: &Scope<'gc>, key: Gc<'gc, K>, value: Gc<'gc, V>) -> Option<Gc<'gc, V>> {
         match self.try_insert(cx, key, value) {
@@ -101,6 +158,21 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     /// # Errors
     ///
     /// When the heap is full. The value comes back, and nothing has happened.
+    ///
+    /// # Example: until the heap is full
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (map, value) = (GcWeakMap::new(), cx.alloc(7_u64));
+    ///     let keys = cx.alloc_slice_with(30_000, |n| cx.alloc(n as u64));
+    ///     let error = keys.iter().find_map(|&key| map.try_insert(cx, key, value).err()).expect("it is full");
+    ///     assert_eq!(*error.value, 7);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_insert(
         &self,
         cx: &Scope<'gc>,
@@ -125,6 +197,21 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     }
 
     /// Takes out a key; gives its value.
+    ///
+    /// # Example: a note that is not needed any more
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (notes, object) = (GcWeakMap::new(), cx.alloc(1_u64));
+    ///     notes.insert(cx, object, cx.alloc_str("note"));
+    ///     assert_eq!(notes.remove(cx, object).as_deref(), Some("note"));
+    ///     assert!(notes.remove(cx, object).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove(&self, cx: &Scope<'gc>, key: Gc<'gc, K>) -> Option<Gc<'gc, V>> {
         let key = Gc::cell(key);
         let value = self.table.remove(
@@ -141,6 +228,21 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     }
 
     /// Takes out everything.
+    ///
+    /// # Example: a cache that is out of date
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (cache, object) = (GcWeakMap::new(), cx.alloc(1_u64));
+    ///     cache.insert(cx, object, cx.alloc(2_u64));
+    ///     cache.clear(cx);
+    ///     assert!(cache.get(cx, object).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&self, cx: &Scope<'gc>) {
         self.table.clear(cx);
     }
@@ -175,16 +277,63 @@ impl<'gc, K: ?Sized, V: ?Sized> GcWeakMap<'gc, K, V> {
     }
 
     /// How many entries there are, without those that a cycle found dead. It counts, in time proportional to the size of the map.
+    ///
+    /// # Example: dead keys do not count
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let mut mutator = heap.attach();
+    /// let map = mutator.enter(|cx| {
+    ///     let map = cx.alloc(GcWeakMap::new());
+    ///     map.insert(cx, cx.alloc(1_u64), cx.alloc(2_u64));
+    ///     assert_eq!(map.len(), 1);
+    ///     cx.root(map)
+    /// });
+    /// mutator.collect();
+    /// mutator.enter(|cx| assert_eq!(map.get(cx).len(), 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.table.slots().filter(|slot| slot.peek_key().is_some()).count()
     }
 
     /// Whether [`GcWeakMap::len`] is zero.
+    ///
+    /// # Example: before and after
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map = GcWeakMap::new();
+    ///     assert!(map.is_empty());
+    ///     map.insert(cx, cx.alloc(1_u64), cx.alloc(2_u64));
+    ///     assert!(!map.is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.table.slots().all(|slot| slot.peek_key().is_none())
     }
 
     /// How many entries there is room for, before more of the heap is needed.
+    ///
+    /// # Example: room beyond the first entry
+    ///
+    /// ```
+    /// use mudlark::{GcWeakMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map = GcWeakMap::new();
+    ///     map.insert(cx, cx.alloc(1_u64), cx.alloc(2_u64));
+    ///     assert!(map.capacity() >= map.len());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capacity(&self) -> usize {
         self.table.capacity()
     }
