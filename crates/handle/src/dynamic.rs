@@ -52,6 +52,33 @@ use std::{
 /// # Safety
 ///
 /// Only the one impl in this crate: **D2** rests on `identity` being that of the type.
+///
+/// # Example: the supertrait of a trait
+///
+/// ```
+/// use mudlark::{DynTrace, Gc, Heap, Trace, dyn_object};
+///
+/// trait Animal<'gc>: DynTrace<'gc> {
+///     fn legs(&self) -> u32;
+/// }
+/// dyn_object!(for<'gc> dyn Animal<'gc>);
+///
+/// #[derive(Trace)]
+/// struct Lark;
+///
+/// impl<'gc> Animal<'gc> for Lark {
+///     fn legs(&self) -> u32 {
+///         2
+///     }
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let animal: Gc<'_, dyn Animal<'_>> = cx.alloc_dyn(Lark);
+///     assert_eq!(animal.legs(), 2);
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be behind a trait in the heap of this scope",
     note = "a type: put `#[derive(Trace)]` on it, without `no_rebrand`; its brand is that of the trait",
@@ -88,6 +115,28 @@ where
 /// # Safety
 ///
 /// `coerce` returns its argument as a trait object.
+///
+/// # Example: a function for whatever can stand behind a trait
+///
+/// ```
+/// use mudlark::{AnyObject, DynObject, Gc, Heap, Scope, Trace};
+///
+/// fn put<'gc, T: Trace<'gc>>(cx: &Scope<'gc>, list: &mut Vec<Gc<'gc, dyn AnyObject<'gc> + 'gc>>, value: T)
+/// where
+///     dyn AnyObject<'gc> + 'gc: DynObject<T>,
+/// {
+///     list.push(cx.alloc_dyn(value));
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let mut list = Vec::new();
+///     put(cx, &mut list, 7_u64);
+///     put(cx, &mut list, "lark");
+///     assert_eq!(Gc::downcast_ref::<&str>(list[1]), Some(&"lark"));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be allocated as a `{Self}`",
     note = "the type must implement the trait, for the brand of the scope; and `mudlark::dyn_object!` must name the trait once",
@@ -98,7 +147,7 @@ pub unsafe trait DynObject<T>: Referent {
     fn coerce(value: &T) -> &Self;
 }
 
-/// Any visitor, for tracers that are called through a trait object.
+/// Any visitor, for tracers that are called through a trait object. Programs have no use for it: [`DynTrace`] has an example without.
 #[derive(Debug)]
 pub struct DynVisitor {
     visitor: NonNull<dyn AnyVisitor>,
@@ -428,6 +477,20 @@ impl<'gc, D: ?Sized + Referent + DynTrace<'gc> + 'gc> Gc<'gc, D> {
 /// Objects of any type, which can be asked for it: `Gc<'gc, dyn AnyObject<'gc> + 'gc>`.
 ///
 /// In place of `std`'s `dyn Any`, whose types are `'static`. [`Scope::alloc_dyn`] makes them, [`Gc::downcast_ref`] asks.
+///
+/// # Example: a list of values of different types
+///
+/// ```
+/// use mudlark::{AnyObject, Gc, Heap};
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let values: [Gc<'_, dyn AnyObject<'_>>; 2] = [cx.alloc_dyn(7_u64), cx.alloc_dyn('x')];
+///     assert_eq!(Gc::downcast_ref::<u64>(values[0]), Some(&7));
+///     assert_eq!(Gc::downcast_ref::<u64>(values[1]), None);
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait AnyObject<'gc>: DynTrace<'gc> {}
 
 impl<'gc, T: DynTrace<'gc>> AnyObject<'gc> for T {}

@@ -23,16 +23,45 @@ pub struct Fuel {
 
 impl Fuel {
     /// So many steps.
+    ///
+    /// # Example: so many steps and no more
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let mut fuel = Fuel::new(2);
+    /// assert_eq!([fuel.burn(1), fuel.burn(1), fuel.burn(1)], [true, true, false]);
+    /// ```
     pub const fn new(steps: u64) -> Fuel {
         Fuel { left: steps }
     }
 
     /// More steps than a program takes in a lifetime.
+    ///
+    /// # Example: a program that is trusted
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let mut fuel = Fuel::unlimited();
+    /// assert!(fuel.burn(1 << 40) && !fuel.is_empty());
+    /// ```
     pub const fn unlimited() -> Fuel {
         Fuel { left: u64::MAX }
     }
 
     /// Takes some steps off. `false` if there were fewer; then none is left.
+    ///
+    /// # Example: a step that costs what it does
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let (text, mut fuel) = ("a long text", Fuel::new(20));
+    /// assert!(fuel.burn(text.len() as u64));
+    /// assert!(!fuel.burn(text.len() as u64), "the second copy is too much");
+    /// assert_eq!(fuel.left(), 0);
+    /// ```
     #[inline(always)]
     pub fn burn(&mut self, steps: u64) -> bool {
         let enough = self.left >= steps;
@@ -41,16 +70,50 @@ impl Fuel {
     }
 
     /// Adds steps.
+    ///
+    /// # Example: once more
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let mut fuel = Fuel::new(1);
+    /// assert!(fuel.burn(1) && !fuel.burn(1));
+    /// fuel.refill(1);
+    /// assert!(fuel.burn(1));
+    /// ```
     pub fn refill(&mut self, steps: u64) {
         self.left = self.left.saturating_add(steps);
     }
 
     /// Steps left.
+    ///
+    /// # Example: what a program took
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let mut fuel = Fuel::new(100);
+    /// fuel.burn(30);
+    /// assert_eq!(100 - fuel.left(), 30);
+    /// ```
     pub const fn left(&self) -> u64 {
         self.left
     }
 
     /// Whether none is left.
+    ///
+    /// # Example: until it is used up
+    ///
+    /// ```
+    /// use mudlark::Fuel;
+    ///
+    /// let (mut fuel, mut steps) = (Fuel::new(3), 0);
+    /// while !fuel.is_empty() {
+    ///     fuel.burn(1);
+    ///     steps += 1;
+    /// }
+    /// assert_eq!(steps, 3);
+    /// ```
     #[inline(always)]
     pub const fn is_empty(&self) -> bool {
         self.left == 0
@@ -58,6 +121,22 @@ impl Fuel {
 }
 
 /// Why [`Mutator::enter_loop`] stopped before the program was done. It can be called again to go on.
+///
+/// # Example: a scheduler of scripts
+///
+/// ```
+/// use mudlark::{Fuel, Heap, Stopped};
+/// use std::ops::ControlFlow;
+///
+/// let heap = Heap::builder().build()?;
+/// let mut mutator = heap.attach();
+/// let mut run = |fuel: u64| mutator.enter_loop::<()>(&mut Fuel::new(fuel), |_, _| ControlFlow::Continue(()));
+/// match run(10) {
+///     Err(Stopped::OutOfFuel) => println!("the next one's turn"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stopped {
     /// The fuel is used up.

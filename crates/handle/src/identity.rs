@@ -67,6 +67,23 @@ pub(crate) fn of_named<T: ?Sized + Rebrand>() -> TypeId {
 /// What a [`Gc`] leads to when its type was forgotten, see [`Gc::erase`].
 ///
 /// It has a brand, because there may be branded pointers in what it hides. And it stays on its thread, because what it hides may have to.
+///
+/// # Example: whatever a script gave
+///
+/// ```
+/// use mudlark::{Erased, Gc, Heap, Trace};
+///
+/// #[derive(Trace)]
+/// struct File<'gc>(Gc<'gc, str>);
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let value: Gc<'_, Erased<'_>> = Gc::erase(cx.alloc(File(cx.alloc_str("notes"))));
+///     let file = value.downcast::<File<'_>>(cx).expect("it is a file");
+///     assert_eq!(&*file.0, "notes");
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Erased<'gc> {
     brand: Brand<'gc>,
     not_send: PhantomData<*mut ()>,
@@ -129,6 +146,23 @@ impl<'gc> Gc<'gc, Erased<'gc>> {
     ///
     /// `T` must have pointers or drop glue: objects of other types do not know what they are, and a program that asks does not
     /// compile. For those see [`AnyObject`](crate::AnyObject). What was a string cannot be asked for either.
+    ///
+    /// # Example: a file, and no folder
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// type File = String;
+    /// type Folder = Vec<File>;
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let value = Gc::erase(cx.alloc(File::from("notes")));
+    ///     assert_eq!(value.downcast::<File>(cx).as_deref().map(String::as_str), Some("notes"));
+    ///     assert!(value.downcast::<Folder>(cx).is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Example: a number is no answer
     ///

@@ -14,6 +14,23 @@ use std::{
 ///
 /// It is [`std::thread::Scope`] for a heap: `'scope` is how long the threads may run, `'env` what they may borrow, `'gc` the brand
 /// that all of them share.
+///
+/// # Example: a function that spawns
+///
+/// ```
+/// use mudlark::{Gc, Heap, Threads};
+///
+/// fn in_background<'gc>(threads: &Threads<'_, '_, 'gc>, number: Gc<'gc, u64>) {
+///     threads.spawn(move |cx| assert_eq!(*cx.alloc(*number + 1), 8));
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let seven = cx.alloc(7);
+///     cx.scoped(|threads| in_background(threads, seven));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Threads<'scope, 'env: 'scope, 'gc: 'env> {
     threads: &'scope thread::Scope<'scope, 'env>,
     collector: SharedCollector,
@@ -49,6 +66,22 @@ impl<'scope, 'env, 'gc> Threads<'scope, 'env, 'gc> {
     /// # Panics
     ///
     /// If the system gives no thread. In the new thread: in a fork of the process that made the heap.
+    ///
+    /// # Example: pointers go there and come back
+    ///
+    /// ```
+    /// use mudlark::{Gc, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let word = cx.alloc_str("lark");
+    ///     let back = cx.scoped(|threads| threads.spawn(move |cx| [word, cx.alloc_str("wren")]).join());
+    ///     let [same, other] = back.expect("no panic");
+    ///     assert!(Gc::ptr_eq(word, same));
+    ///     assert_eq!(&*other, "wren");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn spawn<R: Send + 'scope>(
         &self,

@@ -27,6 +27,21 @@ use std::{
 };
 
 /// A header and a tail, in one object: see [`Scope::alloc_tailed`].
+///
+/// # Example: a frame of an interpreter
+///
+/// ```
+/// use mudlark::{Gc, GcCell, Heap, Tailed};
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     let frame: Gc<'_, Tailed<&str, GcCell<Option<Gc<'_, u64>>>>> =
+///         cx.alloc_tailed("main", 2, |_| GcCell::new(None));
+///     frame.tail[0].set(cx, Some(cx.alloc(7)));
+///     assert_eq!((frame.header, frame.tail[0].get().as_deref()), ("main", Some(&7)));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(C)]
 #[derive(Debug)]
 pub struct Tailed<H, T> {
@@ -244,6 +259,19 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full. The header comes back, and `element` was not called.
+    ///
+    /// # Example: an error has the header
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let error = cx.try_alloc_tailed("header", 1 << 20, |n| n as u64).expect_err("it takes 8 MiB");
+    ///     assert_eq!(error.value, "header");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_tailed<H: Trace<'gc>, T: Trace<'gc>>(
         &self,
         header: H,
@@ -299,6 +327,20 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full. The header comes back, and the iterator gave nothing.
+    ///
+    /// # Example: an iterator that was not asked
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let tail = (0..1_u32 << 20).inspect(|_| unreachable!());
+    ///     assert!(cx.try_alloc_tailed_from_iter("header", tail).is_err());
+    ///     assert!(cx.try_alloc_tailed_from_iter("header", 0..10_u32).is_ok_and(|object| object.tail[9] == 9));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_tailed_from_iter<H, I>(
         &self,
         header: H,
@@ -357,6 +399,20 @@ impl<'gc> Scope<'gc> {
     /// # Errors
     ///
     /// When the heap is full. The header comes back.
+    ///
+    /// # Example: a message with its number
+    ///
+    /// ```
+    /// use mudlark::Heap;
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let message = |bytes: &[u8]| cx.try_alloc_tailed_copy(7_u64, bytes).map(|message| message.tail.len());
+    ///     assert_eq!(message(b"hello"), Ok(5));
+    ///     assert_eq!(message(&vec![0; 2 << 20]).map_err(|error| error.value), Err(7));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_alloc_tailed_copy<H: Trace<'gc>, T: Trace<'gc> + Copy>(
         &self,
         header: H,

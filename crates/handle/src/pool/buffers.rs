@@ -74,38 +74,137 @@ impl fmt::Debug for BufferPool {
 
 impl BufferPool {
     /// An empty pool.
+    ///
+    /// # Example: nothing is made before it is needed
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// assert!(pool.is_empty());
+    /// assert!(pool.cache().get(100).capacity() >= 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(heap: &Heap) -> BufferPool {
         let shelves = Shelves::new(heap.cycle_clock(), (0..CLASSES).map(room));
         BufferPool { shelves: Arc::new(shelves) }
     }
 
     /// A cache for one thread. When it is dropped, its buffers go to the shared part.
+    ///
+    /// # Example: a cache for each thread
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// let cache = pool.cache();
+    /// let worker = std::thread::spawn(move || cache.put(cache.get(100)));
+    /// worker.join().expect("no panic");
+    /// assert_eq!(pool.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cache(&self) -> BufferCache {
         BufferCache { cache: self.shelves.cache() }
     }
 
     /// What the pool did so far.
+    ///
+    /// # Example: one buffer for ten messages
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// let cache = pool.cache();
+    /// for _ in 0..10 {
+    ///     cache.put(cache.get(100));
+    /// }
+    /// assert_eq!((pool.stats().misses, pool.stats().hits), (1, 9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> PoolStats {
         self.shelves.stats()
     }
 
     /// How many buffers are waiting to be used again.
+    ///
+    /// # Example: a buffer that waits
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// let cache = pool.cache();
+    /// cache.put(cache.get(100));
+    /// assert_eq!(pool.len(), 1);
+    /// let _in_use = cache.get(100);
+    /// assert_eq!(pool.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.shelves.len()
     }
 
     /// Whether none is.
+    ///
+    /// # Example: before and after
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// assert!(pool.is_empty());
+    /// pool.cache().put(Vec::with_capacity(100));
+    /// assert!(!pool.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Forgets what cycles have made old, without waiting for somebody to use the pool.
+    ///
+    /// # Example: two cycles later
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// pool.cache().put(Vec::with_capacity(100));
+    /// for _ in 0..2 {
+    ///     heap.collect();
+    ///     pool.trim();
+    /// }
+    /// assert_eq!((pool.len(), pool.stats().dropped), (0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn trim(&self) {
         self.shelves.age();
     }
 }
 
 /// A thread's part of a [`BufferPool`].
+///
+/// # Example: what one thread leaves, another takes
+///
+/// ```
+/// use mudlark::{BufferCache, BufferPool, Heap};
+///
+/// let heap = Heap::builder().build()?;
+/// let pool = BufferPool::new(&heap);
+/// let cache: BufferCache = pool.cache();
+/// std::thread::spawn(move || cache.put(Vec::with_capacity(100))).join().expect("no panic");
+/// pool.cache().get(50);
+/// assert_eq!(pool.stats().hits, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct BufferCache {
     cache: Cache<Vec<u8>>,
 }
@@ -118,6 +217,18 @@ impl fmt::Debug for BufferCache {
 
 impl BufferCache {
     /// An empty buffer with room for so many bytes.
+    ///
+    /// # Example: one that is too small is left where it is
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let cache = BufferPool::new(&heap).cache();
+    /// cache.put(Vec::with_capacity(100));
+    /// assert!(cache.get(1000).capacity() >= 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, capacity: usize) -> Vec<u8> {
         let Some(class) = class_for(capacity) else {
             self.cache.note_miss();
@@ -127,6 +238,18 @@ impl BufferCache {
     }
 
     /// Keeps a buffer to be used again, without what is in it; or drops it, if it is very small or large, or there are enough.
+    ///
+    /// # Example: huge ones are not kept
+    ///
+    /// ```
+    /// use mudlark::{BufferPool, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// let pool = BufferPool::new(&heap);
+    /// pool.cache().put(Vec::with_capacity(4 << 20));
+    /// assert_eq!((pool.len(), pool.stats().dropped), (0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         match class_of(&buffer) {

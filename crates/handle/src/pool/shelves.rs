@@ -19,6 +19,23 @@ use std::{
 };
 
 /// What a pool did so far.
+///
+/// # Example: how well a pool does
+///
+/// ```
+/// use mudlark::{Heap, Pool, PoolStats};
+///
+/// fn hit_rate(stats: &PoolStats) -> f64 {
+///     stats.hits as f64 / (stats.hits + stats.misses) as f64
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// let pool = Pool::new(&heap, String::new);
+/// let cache = pool.cache();
+/// (0..10).for_each(|_| cache.put(cache.get()));
+/// assert_eq!(hit_rate(&pool.stats()), 0.9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PoolStats {
     /// Values that were there when somebody wanted one, the victims among them.
