@@ -52,6 +52,21 @@ const CAPACITY_MIN: usize = 24;
 
 impl<'s, 'gc> GcString<'s, 'gc> {
     /// An empty string, without a buffer.
+    ///
+    /// # Example: one allocation at the end
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     assert_eq!((text.len(), text.capacity()), (0, 0));
+    ///     text.push_str("lark");
+    ///     assert_eq!(&*text.finish(), "lark");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(cx: &'s Scope<'gc>) -> GcString<'s, 'gc> {
         GcString { cx, buffer: None, len: 0, capacity: 0 }
     }
@@ -61,6 +76,21 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: a text of known length
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut line = GcString::with_capacity(cx, 80);
+    ///     let room = line.capacity();
+    ///     (0..80).for_each(|_| line.push('-'));
+    ///     assert_eq!((line.len(), line.capacity()), (80, room));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn with_capacity(cx: &'s Scope<'gc>, bytes: usize) -> GcString<'s, 'gc> {
         let mut text = GcString::new(cx);
@@ -71,21 +101,82 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     }
 
     /// Bytes written so far.
+    ///
+    /// # Example: bytes, not characters
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     text.push('é');
+    ///     assert_eq!(text.len(), 2);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether nothing was written.
+    ///
+    /// # Example: a comma but before the first
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut list = GcString::new(cx);
+    ///     for word in ["a", "b"] {
+    ///         if !list.is_empty() {
+    ///             list.push(',');
+    ///         }
+    ///         list.push_str(word);
+    ///     }
+    ///     assert_eq!(list.as_str(), "a,b");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Bytes there is room for.
+    ///
+    /// # Example: it grows with the text
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     text.push_str(&"lark".repeat(100));
+    ///     assert!(text.capacity() >= 400);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// What was written so far.
+    ///
+    /// # Example: a look at what is there
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     text.push_str("lark");
+    ///     assert!(text.as_str().starts_with("la"));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         let Some(buffer) = self.buffer else { return "" };
         // SAFETY: H3: the first `len` bytes were written, and nobody else knows the buffer.
@@ -99,6 +190,23 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: part by part
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut path = GcString::new(cx);
+    ///     ["usr", "bin"].map(|part| {
+    ///         path.push('/');
+    ///         path.push_str(part);
+    ///     });
+    ///     assert_eq!(&*path.finish(), "/usr/bin");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn push_str(&mut self, text: &str) {
@@ -112,6 +220,21 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Errors
     ///
     /// When the heap is full. Nothing was added.
+    ///
+    /// # Example: what was there stays
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     assert!(text.try_push_str("lark").is_ok());
+    ///     assert!(text.try_push_str(&"lark".repeat(1 << 20)).is_err());
+    ///     assert_eq!(text.as_str(), "lark");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_push_str(&mut self, text: &str) -> Result<(), HeapFull> {
         if text.len() > self.capacity - self.len {
@@ -132,6 +255,20 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Panics
     ///
     /// When the heap is full.
+    ///
+    /// # Example: character by character
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut reversed = GcString::new(cx);
+    ///     "lark".chars().rev().for_each(|character| reversed.push(character));
+    ///     assert_eq!(&*reversed.finish(), "kral");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn push(&mut self, character: char) {
@@ -139,6 +276,21 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     }
 
     /// Takes the last character off.
+    ///
+    /// # Example: the comma too many
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut list = GcString::new(cx);
+    ///     ["a", "b"].map(|word| list.push_str(&format!("{word},")));
+    ///     assert_eq!(list.pop(), Some(','));
+    ///     assert_eq!(list.as_str(), "a,b");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop(&mut self) -> Option<char> {
         let last = self.as_str().chars().next_back()?;
         self.len -= last.len_utf8();
@@ -150,6 +302,23 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Panics
     ///
     /// If that is within a character.
+    ///
+    /// # Example: back to where it was
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     text.push_str("kept");
+    ///     let len = text.len();
+    ///     text.push_str(", tried");
+    ///     text.truncate(len);
+    ///     assert_eq!(text.as_str(), "kept");
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn truncate(&mut self, len: usize) {
         if len < self.len {
@@ -162,6 +331,22 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     }
 
     /// Makes the string empty, and keeps the buffer.
+    ///
+    /// # Example: one buffer for many lines
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut line = GcString::with_capacity(cx, 100);
+    ///     let room = line.capacity();
+    ///     line.push_str("one");
+    ///     line.clear();
+    ///     assert_eq!((line.as_str(), line.capacity()), ("", room));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&mut self) {
         self.len = 0;
     }
@@ -171,6 +356,20 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Errors
     ///
     /// When the heap is full.
+    ///
+    /// # Example: before the work, not in the middle of it
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     assert!(text.try_reserve(2 << 20).is_err());
+    ///     assert!(text.try_reserve(1 << 10).is_ok() && text.capacity() >= 1 << 10);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_reserve(&mut self, bytes: usize) -> Result<(), HeapFull> {
         if bytes > self.capacity - self.len { self.grow(bytes) } else { Ok(()) }
     }
@@ -180,6 +379,20 @@ impl<'s, 'gc> GcString<'s, 'gc> {
     /// # Panics
     ///
     /// When the heap is full and there is something to copy: nothing, or less than half of the buffer.
+    ///
+    /// # Example: a string like any other
+    ///
+    /// ```
+    /// use mudlark::{GcString, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let mut text = GcString::new(cx);
+    ///     text.push_str("lark");
+    ///     assert_eq!(text.finish(), cx.alloc_str("lark"));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn finish(self) -> Gc<'gc, str> {
         match self.buffer {

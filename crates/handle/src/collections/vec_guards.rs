@@ -11,6 +11,23 @@ use std::{
 };
 
 /// A shared borrow of the elements of a [`GcVec`](crate::GcVec).
+///
+/// # Example: are they in order?
+///
+/// ```
+/// use mudlark::{GcVec, GcVecRef, Heap};
+///
+/// fn is_sorted(numbers: &GcVecRef<'_, u64>) -> bool {
+///     numbers.windows(2).all(|pair| pair[0] <= pair[1])
+/// }
+///
+/// let heap = Heap::builder().build()?;
+/// heap.attach().enter(|cx| {
+///     assert!(is_sorted(&GcVec::from_iter_in(cx, [1, 2, 2]).borrow()));
+///     assert!(!is_sorted(&GcVec::from_iter_in(cx, [2, 1]).borrow()));
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct GcVecRef<'b, T>(pub(super) Shared<'b, Vec<T>>);
 
 impl<T> Deref for GcVecRef<'_, T> {
@@ -58,6 +75,21 @@ impl<T> GcVecMut<'_, '_, T> {
     /// # Errors
     ///
     /// When the heap is full, as for [`GcVec::try_push`](crate::GcVec::try_push).
+    ///
+    /// # Example: asked before it grows
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let numbers = GcVec::<u64>::new();
+    ///     let mut all = numbers.borrow_mut(cx);
+    ///     assert!(all.try_reserve(1 << 20).is_err());
+    ///     assert!(all.try_reserve(1 << 10).is_ok() && all.capacity() >= 1 << 10);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_reserve(&mut self, additional: usize) -> Result<(), HeapFull> {
         let (len, capacity) = (self.len(), self.capacity());
         if capacity - len >= additional {
