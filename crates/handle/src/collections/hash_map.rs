@@ -125,6 +125,7 @@ pub(super) fn grown_bytes<T>(table: &HashTable<T>, additional: usize) -> usize {
 
 impl<K, V> GcHashMap<K, V> {
     /// A map without entries and without a table.
+    /// For an example see [`GcHashMap::insert`].
     pub fn new() -> GcHashMap<K, V> {
         GcHashMap::with_hasher(DefaultHashBuilder::default())
     }
@@ -132,16 +133,34 @@ impl<K, V> GcHashMap<K, V> {
 
 impl<K, V, S> GcHashMap<K, V, S> {
     /// A map that hashes its keys this way.
+    ///
+    /// # Example: hashes that are the same in each run
+    ///
+    /// ```
+    /// use mudlark::{GcHashMap, Heap};
+    /// use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    ///     let map = GcHashMap::<&str, u64, _>::with_hasher(hasher.clone());
+    ///     assert_eq!(map.insert(cx, "lark", 7), None);
+    ///     assert_eq!(map.hasher().hash_one("lark"), hasher.hash_one("lark"));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn with_hasher(hasher: S) -> GcHashMap<K, V, S> {
         GcHashMap { hasher, store: Store::new(HashTable::new()) }
     }
 
     /// How keys are hashed.
+    /// For an example see [`GcHashMap::with_hasher`].
     pub fn hasher(&self) -> &S {
         &self.hasher
     }
 
     /// How many entries there are.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn len(&self) -> usize {
@@ -150,6 +169,7 @@ impl<K, V, S> GcHashMap<K, V, S> {
     }
 
     /// Whether there is no entry.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn is_empty(&self) -> bool {
@@ -157,6 +177,7 @@ impl<K, V, S> GcHashMap<K, V, S> {
     }
 
     /// How many entries there is room for.
+    /// For an example see [`GcHashMap::try_reserve`].
     #[inline]
     #[track_caller]
     pub fn capacity(&self) -> usize {
@@ -165,6 +186,7 @@ impl<K, V, S> GcHashMap<K, V, S> {
     }
 
     /// Borrows the entries.
+    /// For an example see [`GcHashMap::try_borrow`].
     #[inline]
     #[track_caller]
     pub fn borrow(&self) -> GcHashMapRef<'_, K, V, S> {
@@ -176,6 +198,23 @@ impl<K, V, S> GcHashMap<K, V, S> {
     /// # Errors
     ///
     /// If they are mutably borrowed.
+    ///
+    /// # Example: a script that changes what it iterates over
+    ///
+    /// ```
+    /// use mudlark::{GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map: GcHashMap<u32, u32> = GcHashMap::from_iter_in(cx, [(1, 2)]);
+    ///     for (key, value) in &map.borrow() {
+    ///         assert!(key < value && map.try_borrow().is_ok() && map.try_borrow_mut(cx).is_err());
+    ///     }
+    ///     map.borrow_mut(cx).values_mut().for_each(|value| *value += 1);
+    ///     assert_eq!(map.get(&1), Some(3));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_borrow(&self) -> Result<GcHashMapRef<'_, K, V, S>, BorrowError> {
         self.store.borrow().map(|table| GcHashMapRef { table, hasher: &self.hasher })
@@ -184,6 +223,7 @@ impl<K, V, S> GcHashMap<K, V, S> {
 
 impl<K: Eq + Hash, V, S: BuildHasher> GcHashMap<K, V, S> {
     /// A copy of the value of a key.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
@@ -195,6 +235,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> GcHashMap<K, V, S> {
     }
 
     /// Whether there is an entry with this key.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
@@ -213,6 +254,7 @@ where
     S: BuildHasher,
 {
     /// A map with room for so many entries.
+    /// For an example see [`GcHashMap::try_reserve`].
     #[track_caller]
     pub fn with_capacity(cx: &Scope<'gc>, capacity: usize) -> GcHashMap<K, V, S>
     where
@@ -224,6 +266,7 @@ where
     }
 
     /// A map of what an iterator gives.
+    /// For an example see [`GcHashMap::retain`].
     #[track_caller]
     pub fn from_iter_in(cx: &Scope<'gc>, entries: impl IntoIterator<Item = (K, V)>) -> GcHashMap<K, V, S>
     where
@@ -235,6 +278,7 @@ where
     }
 
     /// Borrows the whole map mutably.
+    /// For an example see [`GcHashMap::try_borrow`].
     ///
     /// The first time in a cycle it shades what the collector has not seen.
     #[inline]
@@ -244,6 +288,7 @@ where
     }
 
     /// Borrows the whole map mutably.
+    /// For an example see [`GcHashMap::try_borrow`].
     ///
     /// # Errors
     ///
@@ -257,6 +302,22 @@ where
     }
 
     /// Gives a key a value. Returns its value so far; the key of an entry stays the same.
+    ///
+    /// # Example: variables of a script
+    ///
+    /// ```
+    /// use mudlark::{Gc, GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let (variables, x) = (GcHashMap::<Gc<'_, str>, u64>::new(), cx.alloc_str("x"));
+    ///     assert_eq!((variables.insert(cx, x, 1), variables.insert(cx, x, 2)), (None, Some(1)));
+    ///     assert_eq!((variables.len(), variables.get("x"), variables.contains_key("y")), (1, Some(2), false));
+    ///     assert!(variables.remove_entry(cx, "x").is_some_and(|(key, _)| Gc::ptr_eq(key, x)));
+    ///     assert!(variables.is_empty() && variables.remove(cx, "x").is_none());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn insert(&self, cx: &Scope<'gc>, key: K, value: V) -> Option<V> {
@@ -268,6 +329,20 @@ where
     /// # Errors
     ///
     /// When the table is full, and so is the heap, as for [`GcVec::try_push`](crate::GcVec::try_push). Key and value come back.
+    ///
+    /// # Example: until the heap is full
+    ///
+    /// ```
+    /// use mudlark::{GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map = GcHashMap::<u64, u64>::new();
+    ///     let error = (0..).find_map(|n| map.try_insert(cx, n, 7).err()).expect("memory is finite");
+    ///     assert_eq!(error.value, (map.len() as u64, 7));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_insert(&self, cx: &Scope<'gc>, key: K, value: V) -> Result<Option<V>, AllocError<(K, V)>> {
@@ -356,6 +431,7 @@ where
     }
 
     /// Takes an entry out. Returns its value.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn remove<Q: Eq + Hash + ?Sized>(&self, cx: &Scope<'gc>, key: &Q) -> Option<V>
@@ -366,6 +442,7 @@ where
     }
 
     /// Takes an entry out.
+    /// For an example see [`GcHashMap::insert`].
     #[inline]
     #[track_caller]
     pub fn remove_entry<Q: Eq + Hash + ?Sized>(&self, cx: &Scope<'gc>, key: &Q) -> Option<(K, V)>
@@ -393,6 +470,7 @@ where
     }
 
     /// Gives keys values, one after the other.
+    /// For an example see [`GcHashMap::retain`].
     #[track_caller]
     pub fn extend(&self, cx: &Scope<'gc>, entries: impl IntoIterator<Item = (K, V)>) {
         let entries = entries.into_iter();
@@ -403,18 +481,35 @@ where
     }
 
     /// Drops all entries.
+    /// For an example see [`GcHashMap::try_reserve`].
     #[track_caller]
     pub fn clear(&self, cx: &Scope<'gc>) {
         self.borrow_mut(cx).clear();
     }
 
     /// Drops the entries for which `keep` says `false`.
+    ///
+    /// # Example: what is still valid
+    ///
+    /// ```
+    /// use mudlark::{GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let expires: GcHashMap<&str, u32> = GcHashMap::from_iter_in(cx, [("old", 10), ("new", 15)]);
+    ///     expires.extend(cx, [("new", 30), ("newest", 40)]);
+    ///     expires.retain(cx, |_, at| *at > 20);
+    ///     assert_eq!((expires.len(), expires.get("old"), expires.get("new")), (2, None, Some(30)));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn retain(&self, cx: &Scope<'gc>, keep: impl FnMut(&K, &mut V) -> bool) {
         self.borrow_mut(cx).retain(keep);
     }
 
     /// Makes room for so many more entries.
+    /// For an example see [`GcHashMap::try_reserve`].
     #[track_caller]
     pub fn reserve(&self, cx: &Scope<'gc>, additional: usize) {
         if let Err(full) = self.try_reserve(cx, additional) {
@@ -427,6 +522,23 @@ where
     /// # Errors
     ///
     /// When the heap is full, as for [`GcVec::try_push`](crate::GcVec::try_push).
+    ///
+    /// # Example: a size that a script chose
+    ///
+    /// ```
+    /// use mudlark::{GcHashMap, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let map: GcHashMap<u64, u64> = GcHashMap::with_capacity(cx, 100);
+    ///     assert!(map.try_reserve(cx, 1 << 20).is_err());
+    ///     assert!(map.try_reserve(cx, 1000).is_ok() && map.capacity() >= 1000);
+    ///     map.clear(cx);
+    ///     map.shrink_to_fit(cx);
+    ///     assert_eq!(map.capacity(), 0);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_reserve(&self, cx: &Scope<'gc>, additional: usize) -> Result<(), HeapFull> {
         let mut held = self.store.hold();
@@ -435,6 +547,7 @@ where
     }
 
     /// Makes the table as small as its entries allow.
+    /// For an example see [`GcHashMap::try_reserve`].
     #[track_caller]
     pub fn shrink_to_fit(&self, cx: &Scope<'gc>) {
         self.borrow_mut(cx).shrink_to_fit();
