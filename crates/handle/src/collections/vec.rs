@@ -87,16 +87,19 @@ pub(super) fn shade<'gc, T: Trace<'gc>>(shader: Option<&mut Shader<'_>>, values:
 
 impl<T> GcVec<T> {
     /// A vector without elements and without a buffer.
+    /// For an example see [`GcVec::push`].
     pub const fn new() -> GcVec<T> {
         GcVec { store: Store::new(Vec::new()) }
     }
 
     /// Takes the elements out of the collection, and their bytes out of the account.
+    /// For an example see [`GcVec::set`].
     pub fn into_inner(self) -> Vec<T> {
         self.store.into_inner()
     }
 
     /// How many elements there are.
+    /// For an example see [`GcVec::push`].
     #[inline]
     #[track_caller]
     pub fn len(&self) -> usize {
@@ -105,6 +108,7 @@ impl<T> GcVec<T> {
     }
 
     /// Whether there is no element.
+    /// For an example see [`GcVec::push`].
     #[inline]
     #[track_caller]
     pub fn is_empty(&self) -> bool {
@@ -112,6 +116,7 @@ impl<T> GcVec<T> {
     }
 
     /// How many elements there is room for.
+    /// For an example see [`GcVec::try_reserve`].
     #[inline]
     #[track_caller]
     pub fn capacity(&self) -> usize {
@@ -120,6 +125,7 @@ impl<T> GcVec<T> {
     }
 
     /// A copy of an element, if there is one with this index.
+    /// For an example see [`GcVec::set`].
     #[inline]
     #[track_caller]
     pub fn get(&self, index: usize) -> Option<T>
@@ -131,6 +137,7 @@ impl<T> GcVec<T> {
     }
 
     /// A copy of the last element.
+    /// For an example see [`GcVec::push`].
     #[inline]
     #[track_caller]
     pub fn last(&self) -> Option<T>
@@ -142,6 +149,7 @@ impl<T> GcVec<T> {
     }
 
     /// Copies of the elements, in order. It borrows nothing: elements that are added or removed meanwhile are, or are not, met by their index.
+    /// For an example see [`GcVec::extend`].
     #[inline]
     pub fn iter(&self) -> GcVecIter<'_, T>
     where
@@ -151,6 +159,7 @@ impl<T> GcVec<T> {
     }
 
     /// Borrows the elements.
+    /// For an example see [`GcVec::try_borrow`].
     #[inline]
     #[track_caller]
     pub fn borrow(&self) -> GcVecRef<'_, T> {
@@ -162,6 +171,23 @@ impl<T> GcVec<T> {
     /// # Errors
     ///
     /// If they are mutably borrowed.
+    ///
+    /// # Example: a script that changes what it iterates over
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let list = GcVec::from_iter_in(cx, [2, 1]);
+    ///     for _ in list.borrow().iter() {
+    ///         assert!(list.try_borrow().is_ok() && list.try_borrow_mut(cx).is_err());
+    ///     }
+    ///     list.borrow_mut(cx).sort();
+    ///     assert_eq!(list.borrow()[..], [1, 2]);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_borrow(&self) -> Result<GcVecRef<'_, T>, BorrowError> {
         self.store.borrow().map(GcVecRef)
@@ -171,6 +197,7 @@ impl<T> GcVec<T> {
 /// Changes. They take the scope.
 impl<'gc, T: Trace<'gc>> GcVec<T> {
     /// A vector with room for so many elements.
+    /// For an example see [`GcVec::try_reserve`].
     #[track_caller]
     pub fn with_capacity(cx: &Scope<'gc>, capacity: usize) -> GcVec<T> {
         let vec = GcVec::new();
@@ -179,6 +206,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// A vector of these elements.
+    /// For an example see [`GcVec::set`].
     #[track_caller]
     pub fn from_vec(cx: &Scope<'gc>, elements: Vec<T>) -> GcVec<T> {
         let vec = GcVec { store: Store::new(elements) };
@@ -208,6 +236,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Borrows the whole vector mutably.
+    /// For an example see [`GcVec::try_borrow`].
     ///
     /// The first time in a cycle it shades what the collector has not seen.
     #[inline]
@@ -217,6 +246,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Borrows the whole vector mutably.
+    /// For an example see [`GcVec::try_borrow`].
     ///
     /// # Errors
     ///
@@ -227,6 +257,21 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Adds an element at the end.
+    ///
+    /// # Example: a stack
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let stack = cx.alloc(GcVec::new());
+    ///     ["a", "b"].map(|word| stack.push(cx, word));
+    ///     assert_eq!((stack.len(), stack.last(), stack.pop(cx)), (2, Some("b"), Some("b")));
+    ///     assert!(stack.pop(cx) == Some("a") && stack.is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn push(&self, cx: &Scope<'gc>, value: T) {
@@ -280,6 +325,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Takes the last element out.
+    /// For an example see [`GcVec::push`].
     #[inline]
     #[track_caller]
     pub fn pop(&self, cx: &Scope<'gc>) -> Option<T> {
@@ -294,6 +340,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Puts a value in the place of another one, which it returns.
+    /// For an example see [`GcVec::set`].
     ///
     /// # Panics
     ///
@@ -317,6 +364,24 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     /// # Panics
     ///
     /// If there is no element with this index.
+    ///
+    /// # Example: an array of a script
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let array = GcVec::from_vec(cx, vec!['a', 'b', 'c']);
+    ///     array.set(cx, 0, 'x');
+    ///     assert_eq!((array.get(0), array.get(3), array.replace(cx, 1, 'y')), (Some('x'), None, 'b'));
+    ///     array.swap(cx, 0, 2);
+    ///     array.insert(cx, 1, '-');
+    ///     assert_eq!((array.swap_remove(cx, 0), array.remove(cx, 1)), ('c', '-'));
+    ///     assert_eq!(array.into_inner(), ['x', 'y']);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn set(&self, cx: &Scope<'gc>, index: usize, value: T) {
@@ -324,6 +389,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Exchanges two elements.
+    /// For an example see [`GcVec::set`].
     ///
     /// # Panics
     ///
@@ -344,6 +410,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Takes an element out, and puts the last one in its place.
+    /// For an example see [`GcVec::set`].
     ///
     /// # Panics
     ///
@@ -365,6 +432,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Adds copies of values at the end.
+    /// For an example see [`GcVec::extend`].
     #[inline]
     #[track_caller]
     pub fn extend_from_slice(&self, cx: &Scope<'gc>, values: &[T])
@@ -377,6 +445,25 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Adds what an iterator gives, one after the other.
+    ///
+    /// # Example: numbers that come and go
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let numbers = GcVec::new();
+    ///     numbers.extend(cx, 1..=3_u64);
+    ///     numbers.extend_from_slice(cx, &[40, 50]);
+    ///     numbers.retain(cx, |n| n % 2 == 0);
+    ///     numbers.truncate(cx, 2);
+    ///     assert_eq!(numbers.iter().sum::<u64>(), 42);
+    ///     numbers.clear(cx);
+    ///     assert!(numbers.is_empty());
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn extend(&self, cx: &Scope<'gc>, values: impl IntoIterator<Item = T>) {
         let values = values.into_iter();
@@ -385,6 +472,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Puts an element before the one with this index.
+    /// For an example see [`GcVec::set`].
     ///
     /// # Panics
     ///
@@ -396,6 +484,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Takes an element out, and moves those behind it.
+    /// For an example see [`GcVec::set`].
     ///
     /// # Panics
     ///
@@ -406,6 +495,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Drops the elements from this index on.
+    /// For an example see [`GcVec::extend`].
     #[track_caller]
     pub fn truncate(&self, cx: &Scope<'gc>, len: usize) {
         if mem::needs_drop::<T>() {
@@ -423,18 +513,21 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Drops all elements.
+    /// For an example see [`GcVec::extend`].
     #[track_caller]
     pub fn clear(&self, cx: &Scope<'gc>) {
         self.truncate(cx, 0);
     }
 
     /// Drops the elements for which `keep` says `false`.
+    /// For an example see [`GcVec::extend`].
     #[track_caller]
     pub fn retain(&self, cx: &Scope<'gc>, keep: impl FnMut(&T) -> bool) {
         self.borrow_mut(cx).retain(keep);
     }
 
     /// Makes room for so many more elements.
+    /// For an example see [`GcVec::try_reserve`].
     #[inline]
     #[track_caller]
     pub fn reserve(&self, cx: &Scope<'gc>, additional: usize) {
@@ -448,6 +541,22 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     /// # Errors
     ///
     /// When the heap is full, as for [`GcVec::try_push`].
+    ///
+    /// # Example: a size that a script chose
+    ///
+    /// ```
+    /// use mudlark::{GcVec, Heap};
+    ///
+    /// let heap = Heap::builder().max_heap(1 << 20).build()?;
+    /// heap.attach().enter(|cx| {
+    ///     let array = GcVec::<u64>::with_capacity(cx, 100);
+    ///     assert!(array.try_reserve(cx, 1 << 20).is_err());
+    ///     assert!(array.try_reserve(cx, 1000).is_ok() && array.capacity() >= 1000);
+    ///     array.shrink_to_fit(cx);
+    ///     assert_eq!(array.capacity(), 0);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn try_reserve(&self, cx: &Scope<'gc>, additional: usize) -> Result<(), HeapFull> {
@@ -456,6 +565,7 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
     }
 
     /// Gives back what of the buffer is not used.
+    /// For an example see [`GcVec::try_reserve`].
     #[track_caller]
     pub fn shrink_to_fit(&self, cx: &Scope<'gc>) {
         self.store.assert_free();
@@ -537,6 +647,7 @@ impl<T: fmt::Debug> fmt::Debug for GcVec<T> {
 }
 
 /// Copies of the elements of a [`GcVec`], see [`GcVec::iter`].
+/// For an example see [`GcVec::extend`].
 #[derive(Debug)]
 pub struct GcVecIter<'a, T> {
     vec: &'a GcVec<T>,
