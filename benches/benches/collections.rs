@@ -6,7 +6,7 @@ use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 use hashbrown::HashMap;
-use mudlark::{Gc, GcHashMap, GcRefCell, GcString, GcVec, Heap, Scope, Static};
+use mudlark::{Gc, GcHashMap, GcRefCell, GcString, GcVec, Heap, Mutator, Scope, Static, Trace};
 use std::{cell::Cell, hint::black_box, time::Duration};
 
 fn group<'c>(c: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
@@ -69,9 +69,34 @@ fn push(c: &mut Criterion, len: u64) {
     group.finish();
 }
 
+/// What those of the collected heap have besides.
+fn push_in_scopes(group: &mut BenchmarkGroup<'_, WallTime>, mutator: &mut Mutator, len: u64) {
+    group.bench_function("Vec in a scope", |b| {
+        b.iter(|| {
+            mutator.enter(|_| {
+                let mut vec = Vec::new();
+                (0..len).for_each(|n| vec.push(black_box(n)));
+                vec.len()
+            })
+        });
+    });
+    // As a field of an object is reached: the compiler does not keep its length in a register from one push to the next.
+    group.bench_function("Vec behind a pointer", |b| {
+        b.iter(|| {
+            mutator.enter(|_| {
+                let mut vec = Vec::new();
+                let vec = black_box(&mut vec);
+                (0..len).for_each(|n| vec.push(black_box(n)));
+                vec.len()
+            })
+        });
+    });
+}
+
 fn push_collected(group: &mut BenchmarkGroup<'_, WallTime>, len: u64) {
     let heap = Heap::builder().workers(0).build().expect("addresses");
     let mut mutator = heap.attach();
+    push_in_scopes(group, &mut mutator, len);
     group.bench_function("GcVec", |b| {
         b.iter(|| {
             mutator.enter(|cx| {
@@ -137,16 +162,18 @@ fn vectors(c: &mut Criterion) {
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// A key of the program: a map asks it, and counts as borrowed meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Trace)]
+struct Id(u64);
+
 /// Keys in no order, each once.
 fn keys(count: u64) -> Vec<u64> {
     (1..=count).map(|n| n.wrapping_mul(SEED)).collect()
 }
 
-/// Fills maps of `len` numbers from nothing, one after the other, and drops them; a scope for each. Then looks all keys up in another
-/// order than they were put in.
+/// Fills maps of `len` numbers from nothing, one after the other, and drops them; a scope for each. Then looks all keys up.
 fn map(c: &mut Criterion, len: u64) {
     let keys = keys(len);
-    let looked_up: Vec<u64> = (0..len).map(|n| keys[(n * 7919 % len) as usize]).collect();
     let heap = Heap::builder().workers(0).build().expect("addresses");
     let mut mutator = heap.attach();
     let mut group = group(c, &format!("map {len}"));
@@ -177,6 +204,14 @@ fn map(c: &mut Criterion, len: u64) {
             })
         });
     });
+    look_up(&mut group, &mut mutator, &keys);
+    group.finish();
+}
+
+/// Looks all keys up in another order than they were put in.
+fn look_up(group: &mut BenchmarkGroup<'_, WallTime>, mutator: &mut Mutator, keys: &[u64]) {
+    let len = keys.len();
+    let looked_up: Vec<u64> = (0..len).map(|n| keys[n * 7919 % len]).collect();
     let map: HashMap<u64, u64> = keys.iter().map(|&key| (key, key)).collect();
     group.bench_function("get, hashbrown", |b| {
         b.iter(|| {
@@ -188,13 +223,25 @@ fn map(c: &mut Criterion, len: u64) {
         group.bench_function("get, GcHashMap", |b| {
             b.iter(|| looked_up.iter().filter_map(|key| map.get(black_box(key))).fold(0, u64::wrapping_add));
         });
+        group.bench_function("get, GcHashMap borrowed once", |b| {
+            b.iter(|| {
+                let map = map.borrow();
+                looked_up.iter().filter_map(|key| map.get(black_box(key)).copied()).fold(0, u64::wrapping_add)
+            });
+        });
+        let asked = GcHashMap::<Id, u64>::from_iter_in(cx, keys.iter().map(|&key| (Id(key), key)));
+        let looked_up_by: Vec<Id> = looked_up.iter().copied().map(Id).collect();
+        group.bench_function("get, GcHashMap with keys of the program", |b| {
+            b.iter(|| {
+                looked_up_by.iter().filter_map(|key| asked.get(black_box(key))).fold(0, u64::wrapping_add)
+            });
+        });
         let map: GcHashMap<u64, Gc<'_, u64>> =
             GcHashMap::from_iter_in(cx, keys.iter().map(|&key| (key, cx.alloc(key))));
         group.bench_function("get, GcHashMap of pointers", |b| {
             b.iter(|| looked_up.iter().filter_map(|key| map.get(black_box(key))).count());
         });
     });
-    group.finish();
 }
 
 fn maps(c: &mut Criterion) {

@@ -9,6 +9,9 @@ use crate::{
 use mudlark_arena::sync::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
+/// What a mutator may owe for its collections, in bytes: less than it takes of the heap with one region.
+const STEP_BYTES: u64 = 2048;
+
 /// Says that an object holds so many bytes outside of the heap. To be kept in the object: when it dies, the bytes are gone.
 #[derive(Debug)]
 pub struct ExternalBytes {
@@ -57,6 +60,9 @@ impl ExternalAccount {
 
     /// Says another number, for the heap whose bytes are counted in `held`. Returns how many more that heap holds now.
     fn set(&mut self, held: &Arc<AtomicU64>, bytes: u64) -> u64 {
+        if self.bytes() == bytes {
+            return 0;
+        }
         // A value without pointers can have come from another heap.
         if let Some(external) = self.0.as_mut().filter(|external| Arc::ptr_eq(&external.held, held)) {
             let before = external.bytes;
@@ -110,23 +116,26 @@ impl Local {
         self.pay_external(mutator, more);
     }
 
-    /// The same for an account, whatever it comes to.
-    pub fn settle_external(&self, mutator: &Mutator, account: &mut ExternalAccount, bytes: u64) {
-        let more = account.set(self.core().pace.external_held(), bytes);
-        self.pay_external(mutator, more);
+    /// Counts another number in an account from now on, whatever it comes to. Returns what is to be [paid](Local::pay_counted) for it.
+    ///
+    /// Runs nothing but the count, so the account may lie where other code would find it.
+    #[inline]
+    pub fn count_external(&self, account: &mut ExternalAccount, bytes: u64) -> u64 {
+        account.set(self.core().pace.external_held(), bytes)
     }
 
-    /// Before a buffer grows to `bytes`: counts and pays for them, if they find room below the maximum heap.
+    /// The same before a buffer grows to `bytes`, if they find room below the maximum heap.
     ///
     /// # Errors
     ///
     /// When what the heap holds, inside and outside, would become more than its maximum or its hard limit. Nothing has happened, and a cycle is asked for.
-    pub fn grow_external(
+    #[inline]
+    pub fn count_growth(
         &self,
         mutator: &Mutator,
         account: &mut ExternalAccount,
         bytes: u64,
-    ) -> Result<(), HeapFull> {
+    ) -> Result<u64, HeapFull> {
         let core = self.core();
         let more = bytes.saturating_sub(account.bytes());
         let wanted = usize::try_from(more).unwrap_or(usize::MAX);
@@ -134,8 +143,19 @@ impl Local {
         if let Some(cause) = core.refuses(wanted).or(is_beyond.then_some(FullCause::Limit)) {
             return Err(self.full(mutator, usize::try_from(bytes).unwrap_or(usize::MAX), cause));
         }
-        self.settle_external(mutator, account, bytes);
-        Ok(())
+        Ok(self.count_external(account, bytes))
+    }
+
+    /// Pays for bytes that were counted, in steps of [`STEP_BYTES`]: a buffer that begins small grows often. May mark and sweep.
+    #[inline]
+    pub fn pay_counted(&self, mutator: &Mutator, more: u64) {
+        let unpaid = self.unpaid.get().saturating_add(more);
+        if unpaid < STEP_BYTES {
+            self.unpaid.set(unpaid);
+        } else {
+            self.unpaid.set(0);
+            self.pay_external(mutator, unpaid);
+        }
     }
 
     /// What it becomes when the system's allocator gives no memory for a buffer that was counted.

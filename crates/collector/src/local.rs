@@ -124,6 +124,8 @@ pub struct Local {
     pool: NonNull<SlotPool>,
     /// Bytes of marking owed by allocations.
     debt: Cell<u64>,
+    /// Bytes that collections have grown by and not paid for yet.
+    pub(crate) unpaid: Cell<u64>,
     core: NonNull<Core>,
 }
 
@@ -156,6 +158,7 @@ impl Local {
             stack: ShadowStack::new(),
             pool,
             debt: Cell::new(0),
+            unpaid: Cell::new(0),
             core,
         }
     }

@@ -4,6 +4,7 @@
 //!   GcVec<T>  GcHashMap<K, V>  GcHashSet<T>        vec, hash_map, hash_set     what people call
 //!       Ref and Mut guards of each                 vec_guards, map_guards      borrows of all contents
 //!                    │
+//!                 are_plain                        keys                        which keys need no borrow
 //!                Store<C>                          store                       borrows · lock of pieces · account · contents
 //!                    │                                                         C = Vec<T>, HashTable<(K, V)>
 //!        Local::change, PieceLock                  mudlark-collector           what keeps markers off
@@ -15,6 +16,7 @@
 mod debug;
 mod hash_map;
 mod hash_set;
+mod keys;
 mod map_guards;
 mod store;
 mod string;

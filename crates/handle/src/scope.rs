@@ -270,14 +270,22 @@ impl<'gc> Scope<'gc> {
         self.local().resize_external(&self.mutator, held, bytes);
     }
 
-    /// Counts what a collection holds from now on, and pays for what is more.
-    pub(crate) fn settle_external(&self, account: &mut ExternalAccount, bytes: u64) {
-        self.local().settle_external(&self.mutator, account, bytes);
+    /// Counts what a collection holds from now on. Returns what is to be paid for it. Runs nothing else.
+    #[inline]
+    pub(crate) fn count_external(&self, account: &mut ExternalAccount, bytes: u64) -> u64 {
+        self.local().count_external(account, bytes)
     }
 
     /// The same before it grows, if there is room.
-    pub(crate) fn grow_external(&self, account: &mut ExternalAccount, bytes: u64) -> Result<(), HeapFull> {
-        self.local().grow_external(&self.mutator, account, bytes)
+    #[inline]
+    pub(crate) fn count_growth(&self, account: &mut ExternalAccount, bytes: u64) -> Result<u64, HeapFull> {
+        self.local().count_growth(&self.mutator, account, bytes)
+    }
+
+    /// Pays for what was counted. May mark and sweep.
+    #[inline]
+    pub(crate) fn pay_counted(&self, more: u64) {
+        self.local().pay_counted(&self.mutator, more);
     }
 
     /// The error for a buffer that was counted and then not granted.

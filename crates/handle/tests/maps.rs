@@ -16,7 +16,8 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     fmt::Write,
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -380,6 +381,65 @@ fn keys_that_come_back_find_the_map_borrowed() {
         assert_sound(&heap);
         assert_eq!(alive.load(SeqCst), 0);
     }
+}
+
+/// A hasher of the program's, which comes back to the map before it hashes.
+struct Restless;
+
+type Numbers = GcHashMap<u64, u64, Restless>;
+
+thread_local! {
+    /// The map that it comes back to, with which mutator, and how often it has moved the table.
+    static RESTLESS: RefCell<Option<(Mutator, Rc<Numbers>, u32)>> = const { RefCell::new(None) };
+}
+
+impl BuildHasher for Restless {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        // What comes back hashes too, and then there is nobody to come back.
+        let visitor = RESTLESS.take();
+        if let Some((mut mutator, map, moved)) = visitor {
+            let moves = mutator.enter(|cx| {
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    let before = map.capacity();
+                    if before < 1000 {
+                        map.reserve(cx, 2000)
+                    } else {
+                        map.shrink_to_fit(cx)
+                    }
+                    map.insert(cx, 5000, 1);
+                    map.remove(cx, &5000);
+                    u32::from(before != map.capacity())
+                }))
+            });
+            RESTLESS.set(Some((mutator, map, moved + moves.unwrap_or(0))));
+        }
+        DefaultHasher::new()
+    }
+}
+
+/// Goal: where keys are compared without a borrow, hashing them still may do anything. Method: a map of numbers whose hasher moves the table each time it is asked, against
+/// `std`'s.
+#[test]
+fn a_hasher_may_move_the_table_of_numbers() {
+    let heap = Heap::builder().workers(0).build().expect("a heap");
+    let mut mutator = heap.attach();
+    let map = Rc::new(Numbers::with_hasher(Restless));
+    RESTLESS.set(Some((heap.attach(), Rc::clone(&map), 0)));
+    let (mut model, mut random) = (HashMap::new(), Random::of(23));
+    for round in 0..2000_u64 {
+        let key = random.below(100) as u64;
+        mutator.enter(|cx| match random.below(4) {
+            0 => assert_eq!(map.remove(cx, &key), model.remove(&key)),
+            1 => assert_eq!(map.insert(cx, key, round), model.insert(key, round)),
+            2 => assert_eq!(map.get(&key), model.get(&key).copied()),
+            _ => assert_eq!(map.contains_key(&key), model.contains_key(&key)),
+        });
+    }
+    let (_, _, moved) = RESTLESS.take().expect("it comes back each time");
+    assert!(moved > 1000, "the table moved {moved} times only");
+    assert_eq!(map.len(), model.len());
 }
 
 // ---- borrows, entries, limits

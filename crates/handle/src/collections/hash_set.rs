@@ -227,7 +227,7 @@ impl<T: Eq + Hash, S: BuildHasher> GcHashSet<T, S> {
     where
         T: Borrow<Q> + Copy,
     {
-        self.map.borrow().get_key_value(value).map(|(element, ())| *element)
+        self.map.with_entry(value, |(element, ())| *element)
     }
 }
 

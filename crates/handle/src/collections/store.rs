@@ -10,7 +10,8 @@
 //! A small store is shaded as a whole by its first change, which makes the next ones free. Contents without pointers know neither.
 //!
 //! Borrows are counted as in [`GcRefCell`](crate::GcRefCell). Whoever runs code of the program (`Hash`, `Eq`, closures, drop glue)
-//! counts as a borrower meanwhile, so if that code comes back to the same collection, it panics.
+//! counts as a borrower meanwhile, so if that code comes back to the same collection, it panics. Keys that compare themselves need none
+//! ([`keys`](super::keys)).
 
 use crate::{
     ref_cell::{BorrowError, BorrowMutError},
@@ -20,6 +21,7 @@ use crate::{
 use mudlark_collector::{ExternalAccount, HeapFull, PieceLock, Shader};
 use std::{
     cell::{Cell, UnsafeCell},
+    mem,
     ops::{Deref, DerefMut},
 };
 
@@ -53,7 +55,7 @@ pub(super) struct Store<C> {
     /// Shared borrows, or [`EXCLUSIVE`].
     borrows: Cell<u32>,
     lock: PieceLock,
-    account: Cell<ExternalAccount>,
+    account: UnsafeCell<ExternalAccount>,
     value: UnsafeCell<C>,
 }
 
@@ -64,7 +66,7 @@ impl<C> Store<C> {
         Store {
             borrows: Cell::new(0),
             lock: PieceLock::new(),
-            account: Cell::new(ExternalAccount::new()),
+            account: UnsafeCell::new(ExternalAccount::new()),
             value: UnsafeCell::new(value),
         }
     }
@@ -98,13 +100,24 @@ impl<C> Store<C> {
     #[inline(always)]
     #[track_caller]
     pub(super) fn peek<R>(&self, look: impl FnOnce(&C) -> R) -> R {
-        // Most often there is no other borrow, and then a constant is stored: the next look need not wait for the count of this one.
-        let borrows = match self.borrows.get() {
-            0 => 1,
-            others => one_more(others),
-        };
-        self.borrows.set(borrows);
+        // Most often there is no other borrow, and then a constant is stored.
+        if self.borrows.get() == 0 {
+            self.borrows.set(1);
+        } else {
+            self.one_more();
+        }
         look(&Shared { store: self })
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn one_more(&self) {
+        match self.borrow() {
+            // The caller has it.
+            Ok(shared) => mem::forget(shared),
+            Err(error) => refuse(&error),
+        }
     }
 
     pub(super) fn borrow(&self) -> Result<Shared<'_, C>, BorrowError> {
@@ -138,7 +151,7 @@ impl<C> Store<C> {
     where
         C: Pieces<'gc>,
     {
-        // One branch for both: this is what a push takes longer than that of `Vec`.
+        // One branch for both.
         let in_the_way = self.borrows.get() | u32::from(!Store::<C>::is_quiet(cx));
         // SAFETY: K1: nobody has a borrow; K2: a mutator that is not armed has no marker beside it.
         (in_the_way == 0).then(|| unsafe { &mut *self.value.get() })
@@ -254,11 +267,12 @@ impl<C> Store<C> {
     /// Before the buffer grows: counts and pays.
     ///
     /// May mark and sweep, so no lock is held.
+    #[inline]
     pub(super) fn grow(&self, cx: &Scope<'_>, bytes: usize) -> Result<(), HeapFull> {
-        let mut account = self.account.take();
-        let grown = cx.grow_external(&mut account, bytes as u64);
-        self.account.set(account);
-        grown
+        // SAFETY: K4: counting runs no other code, and the reference ends with it.
+        let more = cx.count_growth(unsafe { &mut *self.account.get() }, bytes as u64)?;
+        cx.pay_counted(more);
+        Ok(())
     }
 
     /// Counts the buffer as it is now.
@@ -268,11 +282,9 @@ impl<C> Store<C> {
     {
         // SAFETY: K1: a read on the thread that has the store.
         let bytes = unsafe { &*self.value.get() }.buffer_bytes() as u64;
-        let mut account = self.account.take();
-        if account.bytes() != bytes {
-            cx.settle_external(&mut account, bytes);
-        }
-        self.account.set(account);
+        // SAFETY: K4: counting runs no other code, and the reference ends with it.
+        let more = cx.count_external(unsafe { &mut *self.account.get() }, bytes);
+        cx.pay_counted(more);
     }
 
     /// Counts the buffer as it is when the answer is dropped.
@@ -296,16 +308,6 @@ impl<C> Store<C> {
             });
         }
     }
-}
-
-#[cold]
-#[inline(never)]
-#[track_caller]
-fn one_more(borrows: u32) -> u32 {
-    if borrows >= EXCLUSIVE - 1 {
-        refuse(&BorrowError);
-    }
-    borrows + 1
 }
 
 #[cold]

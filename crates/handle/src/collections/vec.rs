@@ -583,7 +583,10 @@ impl<'gc, T: Trace<'gc>> GcVec<T> {
         self.store.grow(cx, bytes)?;
         // SAFETY: nobody has a borrow; moving values runs no other code. A marker counts places, and comes to them in the new buffer.
         let reserved = unsafe { self.store.change(cx, |vec, _| vec.try_reserve_exact(capacity - len)) };
-        self.store.settle(cx);
+        // Refused, or given more than asked for.
+        if self.capacity() != capacity {
+            self.store.settle(cx);
+        }
         reserved.map_err(|_| cx.refused_external(bytes))
     }
 
