@@ -146,7 +146,7 @@ impl Local {
         Ok(self.count_external(account, bytes))
     }
 
-    /// Pays for bytes that were counted, in steps of [`STEP_BYTES`]: a buffer that begins small grows often. May mark and sweep.
+    /// Pays for bytes that were counted, in steps of 2 KiB: a buffer that begins small grows often. May mark and sweep.
     #[inline]
     pub fn pay_counted(&self, mutator: &Mutator, more: u64) {
         let unpaid = self.unpaid.get().saturating_add(more);
