@@ -72,8 +72,50 @@ impl Machine {
             Change::Store { .. } | Change::Take { .. } | Change::Swap { .. } | Change::LeakGuard { .. } => {
                 self.change_vault(cx, registers, change);
             }
+            Change::Replace { .. } | Change::SwapNext { .. } | Change::ExchangeNext { .. } => {
+                self.change_next(cx, registers, change);
+            }
             bushes => self.change_bush(cx, registers, bushes),
         }
+    }
+
+    /// The other ways to change the cell `next`.
+    fn change_next<'gc>(&mut self, cx: &Scope<'gc>, registers: &Registers<'gc>, change: Change) {
+        let (Change::Replace { of, to: with }
+        | Change::SwapNext { of, other: with }
+        | Change::ExchangeNext { of, to: with, .. }) = change
+        else {
+            return;
+        };
+        let Some(((pair, id), (with, with_id))) = pair_at(registers, of).zip(pair_at(registers, with)) else {
+            return;
+        };
+        let old_id = *self.model.next(id);
+        let given = match change {
+            Change::Replace { .. } => {
+                *self.model.next(id) = Some(with_id);
+                pair.next.replace(cx, Some(with))
+            }
+            Change::SwapNext { .. } => {
+                *self.model.next(id) = *self.model.next(with_id);
+                *self.model.next(with_id) = old_id;
+                pair.next.swap(cx, &with.next);
+                with.next.get()
+            }
+            Change::ExchangeNext { expected, none, .. } => {
+                let expected = pair_at(registers, expected).filter(|_| !none);
+                let is_equal = old_id == expected.map(|(_, id)| id);
+                let expected = expected.map(|(pair, _)| pair);
+                let outcome = pair.next.compare_exchange(cx, expected, Some(with));
+                assert_eq!(outcome.is_ok(), is_equal, "the cell of {id}");
+                if is_equal {
+                    *self.model.next(id) = Some(with_id);
+                }
+                outcome.unwrap_or_else(|other| other)
+            }
+            _ => return,
+        };
+        assert_eq!(given.map(|pair| pair.id), old_id, "what was in the cell of {id}");
     }
 
     fn change_bush<'gc>(&mut self, cx: &Scope<'gc>, registers: &Registers<'gc>, change: Change) {

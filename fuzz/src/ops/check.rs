@@ -3,6 +3,7 @@
 use super::{
     machine::{Machine, Registers},
     model::{Shape, letter, word},
+    mortal::symbol,
     objects::{Any, Id},
 };
 use mudlark::Scope;
@@ -12,8 +13,10 @@ impl Machine {
     /// Everything that the roots and registers reach is what the model says.
     pub(super) fn check<'gc>(&self, cx: &Scope<'gc>, registers: Registers<'gc>) {
         let mut stack = registers;
-        stack.extend(self.roots.iter().map(|(held, id)| (held.get(cx), *id)));
+        stack.extend(self.rooted(cx));
         let reachable = self.model.reachable(stack.iter().map(|&(_, id)| id));
+        self.ledger.check_cleanups(false, |id| reachable.contains(&id));
+        stack.extend(self.look_at_weak_roots(cx, (&reachable, false)));
         let (mut places, mut addresses) = (HashMap::new(), HashSet::new());
         let mut hidden = Vec::new();
         while let Some((any, id)) = stack.pop() {
@@ -37,6 +40,9 @@ impl Machine {
                 );
                 stack.extend(target.map(|(pair, id)| (Any::Pair(pair), id)));
             }
+            if let Any::Notes(notes) = any {
+                stack.extend(self.look_at_notes(cx, notes, id, (&reachable, false)));
+            }
         }
         for (address, id) in hidden {
             let known = places.get(&id).copied().unwrap_or(address);
@@ -44,9 +50,29 @@ impl Machine {
         }
     }
 
+    /// What the roots lead to.
+    fn rooted<'gc>(&self, cx: &Scope<'gc>) -> Registers<'gc> {
+        let mut rooted: Registers<'gc> = self.roots.iter().map(|(held, id)| (held.get(cx), *id)).collect();
+        let known = self.stash.keys.iter().filter(|(_, id)| id.is_some()).count();
+        assert_eq!(self.stash.set.len(), known, "the set of roots");
+        for &(key, id) in &self.stash.keys {
+            let found = self.stash.set.get(cx, key);
+            assert_eq!(found.is_some(), id.is_some(), "what a key stands for");
+            rooted.extend(found.map(Any::Hidden).zip(id));
+        }
+        rooted
+    }
+
     /// Behind a whole cycle: weak pointers to what was unreachable lead nowhere.
-    pub(super) fn check_cleared(&self, cx: &Scope<'_>, reachable: &HashSet<Id>) {
-        let mut stack: Registers<'_> = self.roots.iter().map(|(held, id)| (held.get(cx), *id)).collect();
+    pub(super) fn check_cleared<'gc>(
+        &self,
+        cx: &Scope<'gc>,
+        locals: Registers<'gc>,
+        reachable: &HashSet<Id>,
+    ) {
+        self.look_at_weak_roots(cx, (reachable, true));
+        let mut stack = locals;
+        stack.extend(self.rooted(cx));
         let mut seen = HashSet::new();
         while let Some((any, id)) = stack.pop() {
             if matches!(any, Any::Hidden(_)) || !seen.insert(id) {
@@ -55,6 +81,9 @@ impl Machine {
             if let Any::Watch(watch) = any {
                 let is_given = self.upgrade(cx, watch, id).is_some();
                 assert_eq!(is_given, self.watches_any_of(id, reachable), "what {id} watches");
+            }
+            if let Any::Notes(notes) = any {
+                self.look_at_notes(cx, notes, id, (reachable, true));
             }
             stack.extend(self.edges(cx, any, id));
         }
@@ -158,6 +187,31 @@ impl Machine {
                     "the buffer {id} is reachable and dropped"
                 );
             }
+            (Any::Shelf(shelf), Shape::Shelf { own, list, map, set }) => {
+                assert_eq!(shelf.id, id);
+                edges.push((Any::Leaf(shelf.own), *own));
+                assert_eq!(
+                    (shelf.list.len(), shelf.map.len(), shelf.set.len()),
+                    (list.len(), map.len(), set.len())
+                );
+                edges.extend(shelf.list.iter().zip(list.iter().copied()));
+                for (key, item) in map {
+                    edges.push((shelf.map.get(key).expect("a key of the map"), *item));
+                }
+                for pair in shelf.set.borrow().iter() {
+                    assert!(set.contains(&pair.id), "{} is not in the set of {id}", pair.id);
+                    edges.push((Any::Pair(pair.0), pair.id));
+                }
+            }
+            (Any::Notes(notes), Shape::Notes { own, .. }) => {
+                assert_eq!(notes.id, id);
+                edges.push((Any::Leaf(notes.own), *own));
+            }
+            (Any::Warden(warden), Shape::Warden { own, registered }) => {
+                assert_eq!((warden.id, warden.guardian.len()), (id, registered.len()), "registrations");
+                edges.push((Any::Leaf(warden.own), *own));
+            }
+            (Any::Text(given), Shape::Symbol { text }) => assert_eq!(*given, symbol(*text), "{id}"),
             (_, shape) => panic!("the object {id} is not {shape:?}"),
         }
         edges

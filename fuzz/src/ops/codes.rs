@@ -4,7 +4,9 @@
 //! corpus stay what they were: **a new step takes the next free code, at the end of the table below**. Codes that nobody has yet stand for
 //! one that somebody has, so that random bytes are rarely wasted; [`Program::to_bytes`] never writes them.
 
-use super::{Change, Hold, Make, Op, Outside, Percent, Program, Setup, Steal, Threads, Turn, Zealous};
+use super::{
+    Change, Hold, Make, Mortal, Op, Outside, Percent, Program, Setup, Shelve, Steal, Threads, Turn, Zealous,
+};
 
 /// What is read off the front of a program's bytes.
 trait Operand: Sized {
@@ -136,6 +138,53 @@ codes! {
     48 [] (Op::Turn(Turn::Outside(Outside::CollectElsewhere)))
     49 [] (Op::Turn(Turn::Outside(Outside::Look)))
     50 [count] (Op::Turn(Turn::Outside(Outside::Parcels { count })))
+    51 [second] (Op::Turn(Turn::Frame { second }))
+    52 [] (Op::Turn(Turn::EndFrame))
+    53 [of, erase] (Op::Hold(Hold::Keep { of, erase }))
+    54 [local] (Op::Hold(Hold::LoadLocal { local }))
+    55 [local, of] (Op::Hold(Hold::SetLocal { local, of }))
+    56 [] (Op::Make(Make::Notes))
+    57 [of, key, value] (Op::Mortal(Mortal::Note { of, key, value }))
+    58 [of, key] (Op::Mortal(Mortal::Strike { of, key }))
+    59 [of, key] (Op::Mortal(Mortal::Lookup { of, key }))
+    60 [of, place] (Op::Mortal(Mortal::Browse { of, place }))
+    61 [of, key, value] (Op::Mortal(Mortal::Bind { of, key, value }))
+    62 [of, value] (Op::Mortal(Mortal::Rebind { of, value }))
+    63 [of, text, to] (Op::Mortal(Mortal::Intern { of, text, to }))
+    64 [] (Op::Make(Make::Warden))
+    65 [of, item] (Op::Mortal(Mortal::Register { of, item }))
+    66 [of] (Op::Mortal(Mortal::Poll { of }))
+    67 [of] (Op::Mortal(Mortal::WeakRoot { of }))
+    68 [root] (Op::Mortal(Mortal::UpgradeRoot { root }))
+    69 [root] (Op::Mortal(Mortal::DropWeakRoot { root }))
+    70 [of] (Op::Mortal(Mortal::OnDrop { of }))
+    71 [which] (Op::Mortal(Mortal::Cancel { which }))
+    72 [] (Op::Turn(Turn::Outside(Outside::RunCleanups)))
+    73 [] (Op::Make(Make::Shelf))
+    74 [of, item] (Op::Shelve(Shelve::Push { of, item }))
+    75 [of] (Op::Shelve(Shelve::Pop { of }))
+    76 [of, place, item] (Op::Shelve(Shelve::Insert { of, place, item }))
+    77 [of, place] (Op::Shelve(Shelve::Remove { of, place }))
+    78 [of, place] (Op::Shelve(Shelve::SwapRemove { of, place }))
+    79 [of, place, item] (Op::Shelve(Shelve::Replace { of, place, item }))
+    80 [of, one, other] (Op::Shelve(Shelve::Exchange { of, one, other }))
+    81 [of, len] (Op::Shelve(Shelve::Truncate { of, len }))
+    82 [of, key, item] (Op::Shelve(Shelve::Put { of, key, item }))
+    83 [of, key] (Op::Shelve(Shelve::TakeOut { of, key }))
+    84 [of] (Op::Shelve(Shelve::Retain { of }))
+    85 [of, pair] (Op::Shelve(Shelve::Add { of, pair }))
+    86 [of, pair] (Op::Shelve(Shelve::Discard { of, pair }))
+    87 [of] (Op::Shelve(Shelve::Clear { of }))
+    88 [count] (Op::Make(Make::Crew { count }))
+    89 [of] (Op::Hold(Hold::Downcast { of }))
+    90 [root] (Op::Hold(Hold::CloneRoot { root }))
+    91 [of] (Op::Hold(Hold::Stash { of }))
+    92 [key] (Op::Hold(Hold::Fetch { key }))
+    93 [key] (Op::Hold(Hold::Unstash { key }))
+    94 [of, to] (Op::Change(Change::Replace { of, to }))
+    95 [of, other] (Op::Change(Change::SwapNext { of, other }))
+    96 [of, expected, none, to] (Op::Change(Change::ExchangeNext { of, expected, none, to }))
+    97 [mib] (Op::Turn(Turn::Outside(Outside::HardLimit { mib })))
 }
 
 impl Op {

@@ -2,12 +2,16 @@
 
 use super::{
     Make, Op, Steal, Turn,
+    frames::{Keeper, NoFrame},
     model::{Model, Shape, letter, word},
-    objects::{Any, Big, Buffer, Bush, Held, Id, Leaf, Ledger, Pair, Row, Vault, Watch},
+    objects::{Any, Big, Bush, Held, Id, Leaf, Ledger, Pair, Row, Vault, Watch},
     odd_len,
     threads::{Baton, Plaza},
 };
-use mudlark::{Gc, GcCell, GcMutex, GcRefCell, GcRwLock, Heap, Mutator, RampUpGuard, Scope, Static};
+use mudlark::{
+    Cleanup, Erased, Gc, GcCell, GcRefCell, Heap, Mutator, RampUpGuard, RootKey, RootSet, Scope, Static,
+    WeakRoot,
+};
 use std::{cell::RefCell, collections::HashSet, sync::Arc};
 
 /// The objects that a scope has in its hands.
@@ -58,14 +62,31 @@ pub(super) fn hold<'gc>(registers: &mut Registers<'gc>, any: Any<'gc>, id: Id) {
     registers.push((any, id));
 }
 
+/// Roots by key, and weak ones.
+#[derive(Default)]
+pub(super) struct Stash {
+    pub(super) set: RootSet<Erased<'static>>,
+    /// Also those of what was taken out.
+    pub(super) keys: Vec<(RootKey<Erased<'static>>, Option<Id>)>,
+    pub(super) weak: Vec<(WeakRoot<Pair<'static>>, Id)>,
+}
+
 /// What one thread has of a heap, and what must be in it.
 pub(super) struct Machine {
     pub(super) heap: Heap,
     pub(super) model: Model,
     pub(super) roots: Vec<(Held, Id)>,
+    pub(super) stash: Stash,
+    /// The objects of all locals of all frames.
+    pub(super) locals: Vec<Id>,
     pub(super) ledger: Arc<Ledger>,
-    /// Pairs that a weak pointer did not give any more.
+    pub(super) cleanups: Vec<(Option<Cleanup>, usize)>,
+    /// What a weak pointer did not give any more.
     pub(super) gone: RefCell<HashSet<Id>>,
+    /// What was unreachable and is not any more: a guardian may give that.
+    pub(super) back: HashSet<Id>,
+    /// Guardians, and what they must give, as a whole cycle found it unreachable.
+    pub(super) due: HashSet<(Id, Id)>,
     pub(super) ramp_up: Option<RampUpGuard>,
     /// The other thread, if there is one.
     pub(super) plaza: Option<Arc<Plaza>>,
@@ -73,41 +94,79 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    /// A machine in which nothing has happened.
+    pub(super) fn new(heap: Heap, plaza: Option<Arc<Plaza>>, baton: Baton) -> Machine {
+        Machine {
+            heap,
+            model: Model::default(),
+            roots: Vec::new(),
+            stash: Stash::default(),
+            locals: Vec::new(),
+            ledger: Arc::default(),
+            cleanups: Vec::new(),
+            gone: RefCell::default(),
+            back: HashSet::new(),
+            due: HashSet::new(),
+            ramp_up: None,
+            plaza,
+            baton,
+        }
+    }
+
+    /// The objects that are alive by themselves, between scopes.
+    pub(super) fn root_ids(&self) -> impl Iterator<Item = Id> {
+        let roots = self.roots.iter().map(|&(_, id)| id);
+        roots.chain(self.stash.keys.iter().filter_map(|&(_, id)| id)).chain(self.locals.iter().copied())
+    }
+
     /// A scope that takes steps off `ops` until one of them ends it. Returns a step that is to be done outside.
     pub(super) fn scope(
         &mut self,
         mutator: &mut Mutator,
+        other: Option<&mut Mutator>,
+        first: Option<Op>,
+        ops: &mut dyn Iterator<Item = Op>,
+    ) -> Option<Op> {
+        mutator.enter(|cx| self.steps(cx, &mut NoFrame, other, first, ops))
+    }
+
+    /// What is done in a scope.
+    pub(super) fn steps<'gc>(
+        &mut self,
+        cx: &Scope<'gc>,
+        frame: &mut dyn Keeper<'gc>,
         mut other: Option<&mut Mutator>,
         mut first: Option<Op>,
         ops: &mut dyn Iterator<Item = Op>,
     ) -> Option<Op> {
-        mutator.enter(|cx| {
-            let mut registers = Registers::new();
-            let last = loop {
-                let Some(op) = first.take().or_else(|| ops.next()) else { break None };
-                self.baton.step();
-                match op {
-                    Op::Make(make) => self.make(cx, &mut registers, make),
-                    Op::Change(change) => self.change(cx, &registers, change),
-                    Op::Hold(step) => self.hold(cx, &mut registers, step),
-                    Op::Steal(steal) => self.steal(cx, &mut registers, steal),
-                    Op::Turn(Turn::Leave) => break None,
-                    Op::Turn(Turn::Outside(_)) => break Some(op),
-                    Op::Turn(Turn::Enter { .. }) => {
-                        if let Some(other) = other.as_deref_mut()
-                            && let Some(op) = self.scope(other, None, None, ops)
-                        {
-                            break Some(op);
-                        }
+        let mut registers = Registers::new();
+        let last = loop {
+            let Some(op) = first.take().or_else(|| ops.next()) else { break None };
+            self.baton.step();
+            match op {
+                Op::Make(make) => self.make(cx, &mut registers, make),
+                Op::Change(change) => self.change(cx, &registers, change),
+                Op::Hold(step) => self.hold(cx, &mut registers, frame, step),
+                Op::Steal(steal) => self.steal(cx, &mut registers, steal),
+                Op::Shelve(step) => self.shelve(cx, &mut registers, step),
+                Op::Mortal(step) => self.mortal(cx, &mut registers, step),
+                Op::Turn(Turn::Leave) => break None,
+                Op::Turn(Turn::Outside(_) | Turn::Frame { .. } | Turn::EndFrame) => break Some(op),
+                Op::Turn(Turn::Enter { .. }) => {
+                    if let Some(other) = other.as_deref_mut()
+                        && let Some(op) = self.scope(other, None, None, ops)
+                    {
+                        break Some(op);
                     }
                 }
-            };
-            self.check(cx, registers);
-            last
-        })
+            }
+        };
+        registers.extend((0..frame.len()).map(|index| (frame.get(index), self.locals[index])));
+        self.check(cx, registers);
+        last
     }
 
-    fn make<'gc>(&mut self, cx: &Scope<'gc>, registers: &mut Registers<'gc>, make: Make) {
+    pub(super) fn make<'gc>(&mut self, cx: &Scope<'gc>, registers: &mut Registers<'gc>, make: Make) {
         let (any, id) = match make {
             Make::Pair => {
                 // Every second one begins with an edge, so that there are chains.
@@ -152,8 +211,17 @@ impl Machine {
                 let filling = std::array::from_fn(|index| word(id, index));
                 (cx.try_alloc(Big { id, own, next: GcCell::new(None), filling }).map(Any::Big).ok(), id)
             }
-            Make::Watch | Make::Vault | Make::Buffer { .. } => {
-                let Some(made) = self.make_of_parts(cx, make) else { return };
+            Make::Crew { count } => {
+                let Some((bush, id)) = self.crew(cx, count) else { return };
+                (Some(Any::Bush(bush)), id)
+            }
+            parts @ (Make::Watch
+            | Make::Vault
+            | Make::Buffer { .. }
+            | Make::Shelf
+            | Make::Notes
+            | Make::Warden) => {
+                let Some(made) = self.make_of_parts(cx, parts) else { return };
                 made
             }
             Make::Churn { count } => {
@@ -168,32 +236,7 @@ impl Machine {
         }
     }
 
-    fn make_of_parts<'gc>(&mut self, cx: &Scope<'gc>, make: Make) -> Option<(Option<Any<'gc>>, Id)> {
-        Some(match make {
-            Make::Watch => {
-                let (own, own_id) = self.own_leaf(cx)?;
-                let id = self.model.add(Shape::Watch { own: own_id, target: None });
-                (cx.try_alloc(Watch { id, own, weak: GcCell::new(None) }).map(Any::Watch).ok(), id)
-            }
-            Make::Vault => {
-                let (own, own_id) = self.own_leaf(cx)?;
-                let shape = Shape::Vault { own: own_id, items: [Vec::new(), Vec::new()], leaked: [false; 2] };
-                let id = self.model.add(shape);
-                let (mutex, table) = (GcMutex::new(Vec::new()), GcRwLock::new(Vec::new()));
-                (cx.try_alloc(Vault { id, own, mutex, table }).map(Any::Vault).ok(), id)
-            }
-            Make::Buffer { bytes } => {
-                let bytes = u64::from(bytes) << 4;
-                let id = self.model.add(Shape::Buffer { bytes });
-                let ticket = self.ledger.ticket(id);
-                let held = GcRefCell::new(cx.account_external(bytes));
-                (cx.try_alloc(Buffer { id, ticket, held }).map(Any::Buffer).ok(), id)
-            }
-            _ => return None,
-        })
-    }
-
-    fn own_leaf<'gc>(&mut self, cx: &Scope<'gc>) -> Option<(Gc<'gc, Leaf>, Id)> {
+    pub(super) fn own_leaf<'gc>(&mut self, cx: &Scope<'gc>) -> Option<(Gc<'gc, Leaf>, Id)> {
         let id = self.model.add(Shape::Leaf);
         self.leaf(cx, id).map(|leaf| (leaf, id))
     }
@@ -212,7 +255,7 @@ impl Machine {
         cx.try_alloc(pair).ok().map(|pair| (Any::Pair(pair), id))
     }
 
-    fn bush<'gc>(
+    pub(super) fn bush<'gc>(
         &mut self,
         cx: &Scope<'gc>,
         contents: Vec<Any<'gc>>,
@@ -337,6 +380,12 @@ impl Machine {
                 for (cell, slot) in row.iter().zip(slots).filter(|(_, slot)| **slot == Some(target)) {
                     cell.set(cx, None);
                     *slot = None;
+                }
+            }
+            (Any::Shelf(shelf), Shape::Shelf { list, .. }) => {
+                while let Some(index) = list.iter().position(|&item| item == target) {
+                    list.swap_remove(index);
+                    shelf.list.swap_remove(cx, index);
                 }
             }
             _ => {}

@@ -1,8 +1,9 @@
 //! A language of heap operations, and a model that says what must come of them.
 //!
 //! A [`Program`] drives a heap through the safe interface: it allocates objects of every kind (pairs of cells, growing
-//! lists, contents under locks, rows of cells, weak pointers, strings and numbers of odd sizes, large objects, buffers outside, leaves whose
-//! drops are counted), changes their edges, makes and drops roots, turns the heap's knobs, and collects, with two mutators that take turns
+//! lists, contents under locks, rows of cells, weak pointers, weak maps and ephemerons, symbols, guardians, vectors, maps and sets, strings and
+//! numbers of odd sizes, large objects, buffers outside, leaves whose drops are counted), changes their edges, makes and drops roots
+//! and locals in frames, has cleanups run, turns the heap's knobs, and collects, with two mutators that take turns
 //! on one thread or lie in each other; or does all that on two threads at once, step by step in turns or as they come. The
 //! same steps are done to a model, a plain graph of numbers. Then they are compared:
 //!
@@ -11,6 +12,9 @@
 //! - what is reachable was not dropped, ever; what is unreachable was dropped once, after a `collect`;
 //! - a weak pointer gives its target as long as that is reachable, and nothing after a `collect` that found it unreachable, or when it once
 //!   gave nothing;
+//! - a weak map and an ephemeron have what they were given as long as the key is reachable, and after a `collect` nothing else;
+//! - what a guardian has is reachable, and it gives it back only when nothing else leads to it, and then surely after a `collect`;
+//! - a cleanup runs once, not before its object is unreachable, and at the end of the heap at last; one that was canceled never runs;
 //! - at the end the heap's exact counters agree with a recount, everything was dropped once, and the verifier, if it looked, saw
 //!   nothing wrong.
 //!
@@ -22,22 +26,26 @@
 //! 1. A variant here, in the enum of its kind, with registers, roots and places as small numbers.
 //! 2. A line at the end of the table in `codes.rs`, with the next free code. Nothing else there changes, nor does any entry of the
 //!    corpus.
-//! 3. What it does to the heap and to the model: `machine.rs` (allocating), `change.rs` (edges), `hold.rs` (registers and roots),
-//!    `outside.rs` (between scopes). The compiler names the `match`.
+//! 3. What it does to the heap and to the model: `make.rs` (allocating), `change.rs` (edges), `shelve.rs` (collections), `mortal.rs` (what
+//!    may be dead), `hold.rs` (registers and roots), `frames.rs` (locals), `outside.rs` (between scopes). The compiler names the `match`.
 //!
 //! A new kind of object is a type in `objects.rs` (in `Any` and `Held` too), its [`model::Shape`] with the edges that keep something alive, and
 //! what must be seen of it, in `check.rs`. Give it a leaf of its own, or a ticket: they tell if it is given up too early or kept too long.
 //!
-//! `cargo test -p mudlark --test ops -- --ignored` writes the generated part of the corpus anew.
+//! `cargo test -p mudlark --test ops -- --ignored` extends the generated part of the corpus, so that it has every code again.
 
 mod change;
 mod check;
 mod codes;
+mod frames;
 mod hold;
 mod machine;
+mod make;
 mod model;
+mod mortal;
 mod objects;
 mod outside;
+mod shelve;
 mod threads;
 
 use mudlark::GcPercent;
@@ -137,6 +145,10 @@ pub enum Op {
     Hold(Hold),
     /// Hides an object from the collector: takes it from where it was found, when a new object holds it.
     Steal(Steal),
+    /// Changes a collection.
+    Shelve(Shelve),
+    /// Has to do with what dies.
+    Mortal(Mortal),
     /// Begins and ends scopes.
     Turn(Turn),
 }
@@ -165,8 +177,83 @@ pub enum Turn {
     },
     /// Ends the innermost scope.
     Leave,
-    /// Ends all scopes and does something outside of them.
+    /// Ends all scopes and does something outside of them: between the scopes of a frame, unless it needs a mutator; then frames end too.
     Outside(Outside),
+    /// Ends all scopes and begins a frame of the first or the second mutator; within a frame, another one of the same.
+    Frame {
+        /// Of the second mutator.
+        second: bool,
+    },
+    /// Ends all scopes and the innermost frame.
+    EndFrame,
+}
+
+/// Changes of the vector, the map and the set of a shelf.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "fields are registers, or places in an object")]
+pub enum Shelve {
+    /// Adds to the end of the vector.
+    Push { of: u8, item: u8 },
+    /// Takes its last element.
+    Pop { of: u8 },
+    /// Puts an element before another one.
+    Insert { of: u8, place: u8, item: u8 },
+    /// Takes an element, and moves those behind it.
+    Remove { of: u8, place: u8 },
+    /// Takes an element, and puts the last one in its place.
+    SwapRemove { of: u8, place: u8 },
+    /// Puts an element in the place of another one.
+    Replace { of: u8, place: u8, item: u8 },
+    /// Exchanges two elements.
+    Exchange { of: u8, one: u8, other: u8 },
+    /// Keeps so many elements, and gives back the rest of the buffer.
+    Truncate { of: u8, len: u8 },
+    /// Gives a key of the map a value.
+    Put { of: u8, key: u8, item: u8 },
+    /// Takes a key out of the map.
+    TakeOut { of: u8, key: u8 },
+    /// Keeps the even keys of the map.
+    Retain { of: u8 },
+    /// Puts a pair into the set.
+    Add { of: u8, pair: u8 },
+    /// Takes a pair out of the set.
+    Discard { of: u8, pair: u8 },
+    /// Empties all three.
+    Clear { of: u8 },
+}
+
+/// What looks at objects that may be dead, and what happens when they die.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "fields are registers, roots, or places in an object")]
+pub enum Mortal {
+    /// Gives a pair a value, another pair, in the weak map of notes.
+    Note { of: u8, key: u8, value: u8 },
+    /// Takes a pair out of there.
+    Strike { of: u8, key: u8 },
+    /// Loads the value of a pair from there.
+    Lookup { of: u8, key: u8 },
+    /// Loads a key or value of which nothing need be alive.
+    Browse { of: u8, place: u8 },
+    /// Makes an ephemeron.
+    Bind { of: u8, key: u8, value: u8 },
+    /// Changes its value.
+    Rebind { of: u8, value: u8 },
+    /// The symbol of a text, which goes into a bush.
+    Intern { of: u8, text: u8, to: u8 },
+    /// Has a pair come back when it would die.
+    Register { of: u8, item: u8 },
+    /// Asks for a pair that came back.
+    Poll { of: u8 },
+    /// Makes a weak root of a pair.
+    WeakRoot { of: u8 },
+    /// What a weak root leads to, if it is not dead, into a register.
+    UpgradeRoot { root: u8 },
+    /// Drops a weak root.
+    DropWeakRoot { root: u8 },
+    /// Has something run when an object is dead.
+    OnDrop { of: u8 },
+    /// Takes that back.
+    Cancel { which: u8 },
 }
 
 /// Allocations. Lengths are those of [`odd_len`].
@@ -193,6 +280,13 @@ pub enum Make {
     Vault,
     Buffer {
         bytes: u16,
+    },
+    Shelf,
+    Notes,
+    Warden,
+    /// Leaves that two threads allocate in the same scope, in a bush.
+    Crew {
+        count: u8,
     },
     /// Garbage at once: brings the next cycle nearer.
     Churn {
@@ -232,6 +326,12 @@ pub enum Change {
     LeakGuard { of: u8, table: bool },
     /// Says that a buffer holds another number of bytes.
     Resize { of: u8, bytes: u16 },
+    /// Puts a pair into the cell `next` of another one, and compares what was there.
+    Replace { of: u8, to: u8 },
+    /// Exchanges the cells `next` of two pairs.
+    SwapNext { of: u8, other: u8 },
+    /// Puts a pair into the cell `next` of another one if a third one, or nothing, is there.
+    ExchangeNext { of: u8, expected: u8, none: bool, to: u8 },
 }
 
 /// Registers and roots.
@@ -254,6 +354,22 @@ pub enum Hold {
     Upgrade { of: u8 },
     /// Forgets the type of an object: the register keeps it alive, and nothing can be seen through it any more.
     Erase { of: u8 },
+    /// Asks for the type again.
+    Downcast { of: u8 },
+    /// Makes a root of what another root leads to.
+    CloneRoot { root: u8 },
+    /// Puts an object into the set of roots.
+    Stash { of: u8 },
+    /// Loads what a key of the set stands for, if it does.
+    Fetch { key: u8 },
+    /// Takes it out of the set.
+    Unstash { key: u8 },
+    /// Makes a local of an object, in a frame. Its type may be forgotten.
+    Keep { of: u8, erase: bool },
+    /// Loads a local of this frame or an outer one.
+    LoadLocal { local: u8 },
+    /// Points a local at another object.
+    SetLocal { local: u8, of: u8 },
 }
 
 /// What is done outside of scopes.
@@ -278,6 +394,13 @@ pub enum Outside {
         /// In MiB; zero for none.
         mib: u8,
     },
+    /// Changes the hard limit.
+    HardLimit {
+        /// In MiB; zero for none.
+        mib: u8,
+    },
+    /// Runs the cleanups that are ready.
+    RunCleanups,
     /// Suspends cycles.
     RampUp,
     /// And lets them go on.

@@ -1,7 +1,7 @@
 //! The graph as it must be, in plain numbers.
 
 use super::objects::Id;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// What an object must be.
 #[derive(Clone, Debug)]
@@ -47,6 +47,27 @@ pub(super) enum Shape {
     Buffer {
         bytes: u64,
     },
+    Shelf {
+        own: Id,
+        list: Vec<Id>,
+        map: BTreeMap<u8, Id>,
+        set: HashSet<Id>,
+    },
+    /// Keys and values, each value reachable with its key.
+    Notes {
+        own: Id,
+        entries: Vec<(Id, Id)>,
+        bound: Option<(Id, Id)>,
+        symbols: BTreeMap<u8, Id>,
+    },
+    /// What it gets when that would die it keeps alive: in the order of registration.
+    Warden {
+        own: Id,
+        registered: Vec<Id>,
+    },
+    Symbol {
+        text: u8,
+    },
 }
 
 impl Shape {
@@ -57,7 +78,10 @@ impl Shape {
             | Shape::Bush { own, .. }
             | Shape::Big { own, .. }
             | Shape::Watch { own, .. }
-            | Shape::Vault { own, .. } => Some(*own),
+            | Shape::Vault { own, .. }
+            | Shape::Shelf { own, .. }
+            | Shape::Notes { own, .. }
+            | Shape::Warden { own, .. } => Some(*own),
             _ => None,
         }
     }
@@ -68,7 +92,10 @@ impl Shape {
             Shape::Bush { own, items, .. } => [own].into_iter().chain(items).copied().collect(),
             Shape::Row { slots } => slots.iter().flatten().copied().collect(),
             Shape::Big { own, next } => [own].into_iter().chain(next).copied().collect(),
-            Shape::Watch { own, .. } => vec![*own],
+            Shape::Watch { own, .. } | Shape::Notes { own, .. } | Shape::Warden { own, .. } => vec![*own],
+            Shape::Shelf { own, list, map, set } => {
+                [own].into_iter().chain(list).chain(map.values()).chain(set).copied().collect()
+            }
             Shape::Vault { own, items, .. } => {
                 [own].into_iter().chain(items.iter().flatten()).copied().collect()
             }
@@ -76,6 +103,7 @@ impl Shape {
             | Shape::Text { .. }
             | Shape::Words { .. }
             | Shape::Tickets { .. }
+            | Shape::Symbol { .. }
             | Shape::Buffer { .. } => Vec::new(),
         }
     }
@@ -93,15 +121,60 @@ impl Model {
         self.objects.len() - 1
     }
 
-    pub(super) fn reachable(&self, from: impl Iterator<Item = Id>) -> HashSet<Id> {
-        let mut stack: Vec<Id> = from.collect();
-        let mut seen = HashSet::new();
-        while let Some(id) = stack.pop() {
-            if seen.insert(id) {
+    /// What must be alive.
+    pub(super) fn reachable(&self, from: impl IntoIterator<Item = Id>) -> HashSet<Id> {
+        self.reach(from, true)
+    }
+
+    /// What has no need of guardians to be alive.
+    pub(super) fn reachable_plainly(&self, from: impl IntoIterator<Item = Id>) -> HashSet<Id> {
+        self.reach(from, false)
+    }
+
+    fn reach(&self, from: impl IntoIterator<Item = Id>, by_guardians: bool) -> HashSet<Id> {
+        let mut stack: Vec<Id> = from.into_iter().collect();
+        let (mut seen, mut said) = (HashSet::new(), Vec::new());
+        loop {
+            while let Some(id) = stack.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
                 stack.extend(self.objects[id].edges());
+                match &self.objects[id] {
+                    Shape::Notes { entries, bound, .. } => said.extend(entries.iter().chain(bound)),
+                    Shape::Warden { registered, .. } if by_guardians => stack.extend(registered),
+                    _ => {}
+                }
+            }
+            let values = said.iter().filter(|(key, value)| seen.contains(key) && !seen.contains(value));
+            stack.extend(values.map(|&(_, value)| value));
+            if stack.is_empty() {
+                return seen;
             }
         }
-        seen
+    }
+
+    /// The cell `next` of a pair.
+    pub(super) fn next(&mut self, id: Id) -> &mut Option<Id> {
+        match &mut self.objects[id] {
+            Shape::Pair { next, .. } => next,
+            other => panic!("{id} is no pair but {other:?}"),
+        }
+    }
+
+    /// What a guardian has, in the order of registration.
+    pub(super) fn registered(&mut self, id: Id) -> &mut Vec<Id> {
+        match &mut self.objects[id] {
+            Shape::Warden { registered, .. } => registered,
+            other => panic!("{id} is no warden but {other:?}"),
+        }
+    }
+
+    pub(super) fn symbols(&mut self, id: Id) -> &mut BTreeMap<u8, Id> {
+        match &mut self.objects[id] {
+            Shape::Notes { symbols, .. } => symbols,
+            other => panic!("{id} has no notes but is {other:?}"),
+        }
     }
 
     pub(super) fn bush_items(&mut self, id: Id) -> &mut Vec<Id> {

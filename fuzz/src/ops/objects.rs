@@ -1,7 +1,8 @@
 //! The objects that programs make, and the tickets that count their drops.
 
 use mudlark::{
-    Erased, ExternalBytes, Gc, GcCell, GcMutex, GcRefCell, GcRwLock, GcWeak, Root, Scope, Static, Trace,
+    ByAddress, Ephemeron, Erased, ExternalBytes, Gc, GcCell, GcHashMap, GcHashSet, GcInterner, GcMutex,
+    GcRefCell, GcRwLock, GcVec, GcWeak, GcWeakMap, Guardian, Root, Scope, Static, Trace,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -71,6 +72,34 @@ pub(super) struct Buffer {
     pub(super) held: GcRefCell<ExternalBytes>,
 }
 
+/// Collections, whose buffers are outside of the heap.
+#[derive(Trace)]
+pub(super) struct Shelf<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) list: GcVec<Any<'gc>>,
+    pub(super) map: GcHashMap<u8, Any<'gc>>,
+    pub(super) set: GcHashSet<ByAddress<'gc, Pair<'gc>>>,
+}
+
+/// What is said of pairs as long as they are alive, and symbols.
+#[derive(Trace)]
+pub(super) struct Notes<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) map: GcWeakMap<'gc, Pair<'gc>, Pair<'gc>>,
+    pub(super) bound: GcCell<Option<Ephemeron<'gc, Pair<'gc>, Pair<'gc>>>>,
+    pub(super) symbols: GcInterner<'gc>,
+}
+
+/// Gets pairs when they would die.
+#[derive(Trace)]
+pub(super) struct Warden<'gc> {
+    pub(super) id: Id,
+    pub(super) own: Gc<'gc, Leaf>,
+    pub(super) guardian: Guardian<'gc, Pair<'gc>>,
+}
+
 /// Any object.
 #[derive(Clone, Copy, Trace)]
 pub(super) enum Any<'gc> {
@@ -85,6 +114,9 @@ pub(super) enum Any<'gc> {
     Watch(Gc<'gc, Watch<'gc>>),
     Vault(Gc<'gc, Vault<'gc>>),
     Buffer(Gc<'gc, Buffer>),
+    Shelf(Gc<'gc, Shelf<'gc>>),
+    Notes(Gc<'gc, Notes<'gc>>),
+    Warden(Gc<'gc, Warden<'gc>>),
     /// One of the others, whose type was forgotten.
     Hidden(Gc<'gc, Erased<'gc>>),
 }
@@ -103,13 +135,16 @@ impl<'gc> Any<'gc> {
             Any::Watch(gc) => Gc::address(gc),
             Any::Vault(gc) => Gc::address(gc),
             Any::Buffer(gc) => Gc::address(gc),
+            Any::Shelf(gc) => Gc::address(gc),
+            Any::Notes(gc) => Gc::address(gc),
+            Any::Warden(gc) => Gc::address(gc),
             Any::Hidden(gc) => Gc::address(gc),
         }
     }
 
     /// The same object, without its type.
-    pub(super) fn erase(self) -> Any<'gc> {
-        Any::Hidden(match self {
+    pub(super) fn erase(self) -> Gc<'gc, Erased<'gc>> {
+        match self {
             Any::Pair(gc) => Gc::erase(gc),
             Any::Bush(gc) => Gc::erase(gc),
             Any::Row(gc) => Gc::erase(gc),
@@ -121,12 +156,16 @@ impl<'gc> Any<'gc> {
             Any::Watch(gc) => Gc::erase(gc),
             Any::Vault(gc) => Gc::erase(gc),
             Any::Buffer(gc) => Gc::erase(gc),
+            Any::Shelf(gc) => Gc::erase(gc),
+            Any::Notes(gc) => Gc::erase(gc),
+            Any::Warden(gc) => Gc::erase(gc),
             Any::Hidden(gc) => gc,
-        })
+        }
     }
 }
 
 /// A root of any object.
+#[derive(Clone)]
 pub(super) enum Held {
     Pair(Root<Pair<'static>>),
     Bush(Root<Bush<'static>>),
@@ -139,6 +178,9 @@ pub(super) enum Held {
     Watch(Root<Watch<'static>>),
     Vault(Root<Vault<'static>>),
     Buffer(Root<Buffer>),
+    Shelf(Root<Shelf<'static>>),
+    Notes(Root<Notes<'static>>),
+    Warden(Root<Warden<'static>>),
     Hidden(Root<Erased<'static>>),
 }
 
@@ -156,6 +198,9 @@ impl Held {
             Any::Watch(gc) => Held::Watch(cx.root(gc)),
             Any::Vault(gc) => Held::Vault(cx.root(gc)),
             Any::Buffer(gc) => Held::Buffer(cx.root(gc)),
+            Any::Shelf(gc) => Held::Shelf(cx.root(gc)),
+            Any::Notes(gc) => Held::Notes(cx.root(gc)),
+            Any::Warden(gc) => Held::Warden(cx.root(gc)),
             Any::Hidden(gc) => Held::Hidden(cx.root(gc)),
         }
     }
@@ -173,6 +218,9 @@ impl Held {
             Held::Watch(root) => Any::Watch(root.get(cx)),
             Held::Vault(root) => Any::Vault(root.get(cx)),
             Held::Buffer(root) => Any::Buffer(root.get(cx)),
+            Held::Shelf(root) => Any::Shelf(root.get(cx)),
+            Held::Notes(root) => Any::Notes(root.get(cx)),
+            Held::Warden(root) => Any::Warden(root.get(cx)),
             Held::Hidden(root) => Any::Hidden(root.get(cx)),
         }
     }
@@ -191,6 +239,9 @@ impl Held {
             (Held::Watch(root), Any::Watch(gc)) => root.set(cx, gc),
             (Held::Vault(root), Any::Vault(gc)) => root.set(cx, gc),
             (Held::Buffer(root), Any::Buffer(gc)) => root.set(cx, gc),
+            (Held::Shelf(root), Any::Shelf(gc)) => root.set(cx, gc),
+            (Held::Notes(root), Any::Notes(gc)) => root.set(cx, gc),
+            (Held::Warden(root), Any::Warden(gc)) => root.set(cx, gc),
             (Held::Hidden(root), Any::Hidden(gc)) => root.set(cx, gc),
             _ => *self = Held::new(cx, any),
         }
@@ -213,6 +264,15 @@ impl Drop for Ticket {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) entries: Mutex<Vec<Entry>>,
+    cleanups: Mutex<Vec<Registration>>,
+}
+
+/// A cleanup.
+#[derive(Clone, Copy)]
+pub(super) struct Registration {
+    pub(super) owner: Id,
+    pub(super) runs: u32,
+    pub(super) is_canceled: bool,
 }
 
 pub(super) struct Entry {
@@ -234,6 +294,42 @@ impl Ledger {
 
     pub(super) fn drops(&self, number: usize) -> u32 {
         self.lock()[number].drops
+    }
+
+    /// A new cleanup of an object: its number, and what is to run.
+    pub(super) fn cleanup(self: &Arc<Self>, owner: Id) -> (usize, impl FnOnce() + Send + use<>) {
+        let mut cleanups = self.lock_cleanups();
+        cleanups.push(Registration { owner, runs: 0, is_canceled: false });
+        let (number, ledger) = (cleanups.len() - 1, Arc::clone(self));
+        (number, move || ledger.lock_cleanups()[number].runs += 1)
+    }
+
+    pub(super) fn cancel(&self, number: usize) {
+        self.lock_cleanups()[number].is_canceled = true;
+    }
+
+    pub(super) fn registration(&self, number: usize) -> Registration {
+        self.lock_cleanups()[number]
+    }
+
+    fn lock_cleanups(&self) -> MutexGuard<'_, Vec<Registration>> {
+        self.cleanups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No cleanup of what `is_alive` ran; if all must have run, the others ran, once, unless they were canceled.
+    pub(super) fn check_cleanups(&self, must_run: bool, is_alive: impl Fn(Id) -> bool) {
+        for (number, cleanup) in self.lock_cleanups().iter().enumerate() {
+            let Registration { owner, runs, is_canceled } = *cleanup;
+            let at_most = u32::from(!is_canceled && !is_alive(owner));
+            let is_right = if must_run { runs == at_most } else { runs <= at_most };
+            assert!(is_right, "the cleanup {number} of the object {owner} ran {runs} times");
+        }
+    }
+
+    /// The heap is gone.
+    pub(super) fn check_end(&self) {
+        self.check(|_| 1);
+        self.check_cleanups(true, |_| false);
     }
 
     /// Every ticket was dropped as often as `expected` says of its owner.

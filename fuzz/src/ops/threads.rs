@@ -11,12 +11,11 @@
 use super::{
     Op, Program, Setup, Threads, Turn,
     machine::Machine,
-    model::Model,
     objects::{Ledger, Ticket},
 };
-use mudlark::{Gc, GcCell, GcMutex, GcPercent, Heap, Mutator, Root, Trace, Zeal};
+use mudlark::{CleanupRunner, Gc, GcCell, GcMutex, GcPercent, Heap, Mutator, Root, Trace, Zeal};
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -30,7 +29,7 @@ pub fn run(program: &Program) {
     let setup = program.setup;
     let Threads::One = setup.threads else { return run_on_two(program) };
     let ledger = Part { setup, baton: Baton::None, plaza: None }.run(heap(setup), &program.ops);
-    ledger.check(|_| 1);
+    ledger.check_end();
 }
 
 fn run_on_two(program: &Program) {
@@ -58,7 +57,7 @@ fn run_on_two(program: &Program) {
     recount(&heap);
     assert_eq!(heap.verify_report().violations, Vec::<String>::new());
     drop(heap);
-    ledgers.iter().chain([&parcels]).for_each(|ledger| ledger.check(|_| 1));
+    ledgers.iter().chain([&parcels]).for_each(|ledger| ledger.check_end());
 }
 
 fn heap(setup: Setup) -> Heap {
@@ -76,6 +75,7 @@ fn heap(setup: Setup) -> Heap {
         .gc_percent(setup.percent)
         .zeal(zeal)
         .verify(setup.zeal.verify)
+        .cleanups(CleanupRunner::Program)
         .build()
         .expect("a heap")
 }
@@ -94,21 +94,12 @@ impl Part {
         baton.begin();
         let is_alone = plaza.is_none();
         let (mut first, mut second) = (heap.attach(), heap.attach());
-        let mut machine = Machine {
-            heap,
-            model: Model::default(),
-            roots: Vec::new(),
-            ledger: Arc::default(),
-            gone: RefCell::default(),
-            ramp_up: None,
-            plaza,
-            baton,
-        };
+        let mut machine = Machine::new(heap, plaza, baton);
         let ballast = setup.ballast.then(|| ballast(&mut first));
         machine.run(ops, &mut first, &mut second);
         machine.collect(&mut first, Heap::collect);
         drop((first, second));
-        let Machine { heap, roots, ledger, ramp_up, baton, .. } = machine;
+        let Machine { heap, roots, stash, ledger, ramp_up, baton, .. } = machine;
         drop(ramp_up);
         if is_alone {
             recount(&heap);
@@ -116,9 +107,9 @@ impl Part {
         }
         if setup.roots_last {
             drop((heap, ballast));
-            drop(roots);
+            drop((roots, stash));
         } else {
-            drop((roots, ballast));
+            drop((roots, stash, ballast));
             baton.without(|| heap.collect());
             ledger.check(|_| 1);
         }
@@ -127,20 +118,26 @@ impl Part {
 }
 
 impl Machine {
-    fn run(&mut self, ops: &[Op], first: &mut Mutator, second: &mut Mutator) {
+    fn run(&mut self, ops: &[Op], first: &mut Mutator, twin: &mut Mutator) {
         let mut ops = ops.iter().copied();
         let mut next = None;
         while let Some(op) = next.take().or_else(|| ops.next()) {
             next = match op {
                 Op::Turn(Turn::Outside(outside)) => {
                     self.baton.step();
-                    self.outside(outside, first, second);
+                    self.outside(outside, first, twin);
                     None
                 }
-                Op::Turn(Turn::Leave) => None,
-                Op::Turn(Turn::Enter { second: true }) => self.scope(second, Some(first), None, &mut ops),
-                Op::Turn(Turn::Enter { second: false }) => self.scope(first, Some(second), None, &mut ops),
-                op => self.scope(first, Some(second), Some(op), &mut ops),
+                Op::Turn(Turn::Leave | Turn::EndFrame) => None,
+                Op::Turn(Turn::Frame { second }) => {
+                    self.baton.step();
+                    let (mutator, other) =
+                        if second { (&mut *twin, &mut *first) } else { (&mut *first, &mut *twin) };
+                    mutator.frame(|frame| self.frame(frame, None, other, &mut ops))
+                }
+                Op::Turn(Turn::Enter { second: true }) => self.scope(twin, Some(first), None, &mut ops),
+                Op::Turn(Turn::Enter { second: false }) => self.scope(first, Some(twin), None, &mut ops),
+                op => self.scope(first, Some(twin), Some(op), &mut ops),
             };
         }
     }
@@ -149,7 +146,11 @@ impl Machine {
 /// A megabyte in a whole chunk of roots, which are marked before those of the program: what these lead to stays white
 /// for many safepoints. The model does not know of it.
 fn ballast(mutator: &mut Mutator) -> Vec<Root<[u64]>> {
-    mutator.enter(|cx| (0..256_u64).map(|n| cx.root(cx.alloc_slice_fill(512, n))).collect())
+    // The other thread may have set a hard limit already.
+    mutator.enter(|cx| {
+        let pieces = (0..256_u64).map_while(|n| cx.try_alloc_slice_with(512, |_| n).ok());
+        pieces.map(|piece| cx.root(piece)).collect()
+    })
 }
 
 /// The exact counters are right when nothing moves. The background may be at the end of a cycle or give memory back; what is
