@@ -90,9 +90,6 @@ struct State {
     /// CPU time when the last cycle ended, and when the limiter was told last.
     at_end: Spent,
     at_tick: Spent,
-    begun: Nanos,
-    assist_at_begin: u64,
-    marking_at_begin: u64,
     scavenged: CpuNanos,
 }
 
@@ -138,9 +135,6 @@ impl Pace {
             survival: Survival::default(),
             at_end: Spent::default(),
             at_tick: Spent::default(),
-            begun: Nanos::ZERO,
-            assist_at_begin: 0,
-            marking_at_begin: 0,
             scavenged: CpuNanos::ZERO,
         };
         let pace = Pace {
@@ -290,9 +284,6 @@ impl Core {
             _ => Cause::Trigger,
         };
         let most = ScanWork(self.accounts.live());
-        state.begun = begun;
-        state.assist_at_begin = self.pace.begun_assist_ns.load(Relaxed);
-        state.marking_at_begin = self.pace.begun_marking_ns.load(Relaxed);
         let begin = CycleBegin { now: begun, live, most, memory: self.memory_of_plans(), cause };
         let start = state.pacer.begin(&begin);
         self.pace.ratio.store(start.assist.ratio.to_bits(), Relaxed);
@@ -308,6 +299,8 @@ impl Core {
             let external = Bytes(self.pace.external());
             let heap = state.survival.live(Bytes(done.marked), Bytes(done.born), Bytes(done.between));
             let window = spent.since(state.at_end);
+            // They are of this cycle: the next one begins when this one has ended.
+            let begun = |noted: &AtomicU64| noted.load(Relaxed);
             let roots = ScanWork((self.roots.len() * size_of::<usize>()) as u64);
             let plan = state.pacer.end(&CycleReport {
                 now,
@@ -315,9 +308,13 @@ impl Core {
                 left: Bytes(done.marked + done.born) + external,
                 peak: Bytes(done.peak),
                 work: Work { heap: ScanWork(done.marked), stacks: ScanWork(0), globals: roots },
-                duration: now - state.begun,
-                assist_cpu: CpuNanos(self.assist_ns.load(Relaxed).saturating_sub(state.assist_at_begin)),
-                background_cpu: CpuNanos(self.background.marking_ns().saturating_sub(state.marking_at_begin)),
+                duration: now - Nanos(begun(&self.pace.begun_ns)),
+                assist_cpu: CpuNanos(
+                    self.assist_ns.load(Relaxed).saturating_sub(begun(&self.pace.begun_assist_ns)),
+                ),
+                background_cpu: CpuNanos(
+                    self.background.marking_ns().saturating_sub(begun(&self.pace.begun_marking_ns)),
+                ),
                 idle_cpu: CpuNanos::ZERO,
                 gc_cpu: window.gc,
                 mutator_cpu: window.mutator,
