@@ -3,79 +3,12 @@
 
 #[path = "support/heap.rs"]
 mod heap;
+#[path = "support/pages.rs"]
+mod pages;
 
 use heap::{Cycle, ModelHeap};
 use mudlark_arena::{Arena, ArenaConfig, BLOCK_BYTES, Exhausted, PageSource, SystemPages};
-use std::{
-    ptr::NonNull,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
-
-/// The system's pages, which refuse requests number `from` up to `until`.
-#[derive(Clone, Debug, Default)]
-struct FlakyPages(Arc<Requests>);
-
-#[derive(Debug, Default)]
-struct Requests {
-    count: AtomicU64,
-    from: AtomicU64,
-    until: AtomicU64,
-}
-
-impl FlakyPages {
-    fn refusing(from: u64, until: u64) -> FlakyPages {
-        let requests =
-            Requests { count: AtomicU64::new(0), from: AtomicU64::new(from), until: AtomicU64::new(until) };
-        FlakyPages(Arc::new(requests))
-    }
-
-    fn heal(&self) {
-        self.0.until.store(0, Relaxed);
-    }
-
-    fn requests(&self) -> u64 {
-        self.0.count.load(Relaxed)
-    }
-
-    fn refuses(&self) -> bool {
-        let number = self.0.count.fetch_add(1, Relaxed);
-        (self.0.from.load(Relaxed)..self.0.until.load(Relaxed)).contains(&number)
-    }
-}
-
-// SAFETY: the system's pages, or none.
-unsafe impl PageSource for FlakyPages {
-    fn page_bytes(&self) -> usize {
-        SystemPages.page_bytes()
-    }
-
-    fn reserve(&self, bytes: usize) -> Option<NonNull<u8>> {
-        if self.refuses() { None } else { SystemPages.reserve(bytes) }
-    }
-
-    unsafe fn unreserve(&self, start: NonNull<u8>, bytes: usize) {
-        // SAFETY: passed on.
-        unsafe { SystemPages.unreserve(start, bytes) }
-    }
-
-    unsafe fn commit(&self, start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: passed on.
-        !self.refuses() && unsafe { SystemPages.commit(start, bytes) }
-    }
-
-    unsafe fn decommit(&self, start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: passed on.
-        !self.refuses() && unsafe { SystemPages.decommit(start, bytes) }
-    }
-
-    unsafe fn advise_huge(&self, start: NonNull<u8>, bytes: usize) {
-        // SAFETY: passed on.
-        unsafe { SystemPages.advise_huge(start, bytes) }
-    }
-}
+use pages::FlakyPages;
 
 fn arena(pages: &FlakyPages) -> Option<Arena> {
     Arena::new(ArenaConfig { max_bytes: 16 << 20, pages: Box::new(pages.clone()), ..ArenaConfig::default() })

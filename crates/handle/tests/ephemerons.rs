@@ -1,8 +1,11 @@
 //! Ephemerons, weak maps and interners: values live as long as their keys, and no pair keeps a key alive.
 
+#[path = "support/alive.rs"]
+mod alive;
 #[path = "support/random.rs"]
 mod random;
 
+use alive::{Alive, assert_empty};
 use mudlark::{
     Ephemeron, FullCause, Gc, GcCell, GcInterner, GcMutex, GcRefCell, GcWeak, GcWeakMap, Heap, Mutator, Root,
     Scope, Static, Trace, Zeal,
@@ -19,29 +22,6 @@ use std::{
 
 fn heap(workers: usize) -> Heap {
     Heap::builder().workers(workers).verify(true).build().expect("a heap")
-}
-
-/// Ends a test: nothing is left behind, and the verifier was content.
-fn assert_empty(heap: &Heap) {
-    heap.collect();
-    assert_eq!((heap.stats().live_bytes, heap.stats().roots), (0, 0));
-    heap.recount().expect("the counters are exact");
-    assert_verified(heap);
-}
-
-fn assert_verified(heap: &Heap) {
-    let report = heap.verify_report();
-    assert!(report.violations.is_empty(), "{:#?}", report.violations);
-    assert!(report.cycles > 0);
-}
-
-/// Counts those that are alive.
-struct Alive(Arc<AtomicUsize>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        assert!(self.0.fetch_sub(1, SeqCst) > 0, "dropped twice");
-    }
 }
 
 /// A key or a value.

@@ -1,8 +1,11 @@
 //! Guardians and cleanups: what happens when objects die.
 
+#[path = "support/alive.rs"]
+mod alive;
 #[path = "support/random.rs"]
 mod random;
 
+use alive::{Alive, assert_empty};
 use mudlark::{
     CleanupRunner, Ephemeron, Gc, GcCell, GcMutex, GcPercent, GcWeak, Guardian, Heap, Mutator, Root, Scope,
     Static, Trace, Zeal,
@@ -22,24 +25,6 @@ use std::{
 fn heap(workers: usize) -> Heap {
     let builder = Heap::builder().workers(workers).cleanups(CleanupRunner::Program);
     builder.verify(true).build().expect("a heap")
-}
-
-/// Ends a test: nothing is left behind, and the verifier was content.
-fn assert_empty(heap: &Heap) {
-    heap.collect();
-    assert_eq!((heap.stats().live_bytes, heap.stats().roots), (0, 0));
-    heap.recount().expect("the counters are exact");
-    let report = heap.verify_report();
-    assert!(report.violations.is_empty() && report.cycles > 0, "{report:#?}");
-}
-
-/// Counts those that are alive.
-struct Alive(Arc<AtomicUsize>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        assert!(self.0.fetch_sub(1, SeqCst) > 0, "dropped twice");
-    }
 }
 
 #[derive(Trace)]

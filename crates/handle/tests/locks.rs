@@ -6,7 +6,7 @@ mod random;
 use mudlark::{
     Gc, GcCell, GcMutex, GcPercent, GcRefCell, GcRwLock, Heap, Mutator, Root, Scope, Static, Trace,
 };
-use random::Random;
+use random::{Random, Seed};
 use std::{
     collections::BTreeSet,
     mem,
@@ -20,17 +20,6 @@ use std::{
 
 fn heap(workers: usize, percent: u32) -> Heap {
     Heap::builder().workers(workers).gc_percent(GcPercent::Percent(percent)).build().expect("a heap")
-}
-
-/// Names the seed when a thread panics.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("the failing thread's seed is {}", self.0);
-        }
-    }
 }
 
 /// The numbers of the tokens that were dropped.

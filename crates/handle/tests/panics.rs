@@ -120,20 +120,15 @@ fn tracers_may_panic_in_barriers() {
                     cx.root(cx.alloc(Guarded { cell, mutex, rw_lock: GcRwLock::new(new()) }))
                 });
                 let heap = bench.heap.clone();
-                thread::scope(|scope| {
-                    let mut relay = other::Relay::new(scope, &heap);
-                    relay.begin();
-                    other::begin_cycle(&heap, &mut bench.mutator);
-                    (0..advances).for_each(|_| relay.advance());
+                let outcome = other::in_cycle(&heap, &mut bench.mutator, advances, |mutator| {
                     left.store(number, SeqCst);
-                    let panicked =
-                        panics(|| bench.mutator.enter(|cx| take_and_give_back(cx, guarded.get(cx))));
+                    let panicked = panics(|| mutator.enter(|cx| take_and_give_back(cx, guarded.get(cx))));
                     let outcome = left.swap(0, SeqCst);
                     assert_eq!(panicked, outcome == 0, "a panic in a barrier is the mutator's");
-                    bench.mutator.enter(|cx| take_and_give_back(cx, guarded.get(cx)));
-                    relay.end();
-                    left.store(outcome, SeqCst);
+                    mutator.enter(|cx| take_and_give_back(cx, guarded.get(cx)));
+                    outcome
                 });
+                left.store(outcome, SeqCst);
                 (bench, guarded)
             },
             |(mut bench, guarded), _| {

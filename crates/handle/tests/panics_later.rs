@@ -78,23 +78,19 @@ fn initializers_may_panic() {
                     let lazy = GcLazy::new(Make { left: Arc::clone(left), ledger: ledger.clone() });
                     cx.root(cx.alloc(Later { once: GcOnceCell::new(), lazy, list: GcCell::new(None) }))
                 });
-                thread::scope(|scope| {
-                    let mut relay = other::Relay::new(scope, &heap);
-                    relay.begin();
-                    other::begin_cycle(&heap, &mut bench.mutator);
-                    (0..advances).for_each(|_| relay.advance());
+                let outcome = other::in_cycle(&heap, &mut bench.mutator, advances, |mutator| {
                     left.store(number, SeqCst);
                     let fill = |mutator: &mut Mutator| {
                         panics(|| mutator.enter(|cx| fill_later(cx, later.get(cx), left, &ledger)))
                     };
-                    let panicked = fill(&mut bench.mutator);
+                    let panicked = fill(mutator);
                     let outcome = left.swap(0, SeqCst);
                     assert_eq!(panicked, outcome == 0);
                     let has_lost_its_seed = panicked && number == 2;
-                    assert_eq!(fill(&mut bench.mutator), has_lost_its_seed);
-                    relay.end();
-                    left.store(outcome, SeqCst);
+                    assert_eq!(fill(mutator), has_lost_its_seed);
+                    outcome
                 });
+                left.store(outcome, SeqCst);
                 (bench, later)
             },
             |(mut bench, later), _| {
@@ -240,20 +236,15 @@ fn keys_and_closures_of_collections_may_panic() {
                 let both: Root<Collections<'static>> = bench
                     .mutator
                     .enter(|cx| cx.root(cx.alloc(Collections { map: GcHashMap::new(), list: GcVec::new() })));
-                thread::scope(|scope| {
-                    let mut relay = other::Relay::new(scope, &heap);
-                    relay.begin();
-                    other::begin_cycle(&heap, &mut bench.mutator);
-                    (0..advances).for_each(|_| relay.advance());
+                let outcome = other::in_cycle(&heap, &mut bench.mutator, advances, |mutator| {
                     left.store(number, SeqCst);
-                    let panicked =
-                        panics(|| bench.mutator.enter(|cx| change(cx, both.get(cx), left, &ledger)));
+                    let panicked = panics(|| mutator.enter(|cx| change(cx, both.get(cx), left, &ledger)));
                     let outcome = left.swap(0, SeqCst);
                     assert_eq!(panicked, outcome == 0);
-                    bench.mutator.enter(|cx| change(cx, both.get(cx), left, &ledger));
-                    relay.end();
-                    left.store(outcome, SeqCst);
+                    mutator.enter(|cx| change(cx, both.get(cx), left, &ledger));
+                    outcome
                 });
+                left.store(outcome, SeqCst);
                 (bench, both)
             },
             |(mut bench, both), _| {

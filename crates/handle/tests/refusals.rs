@@ -3,7 +3,7 @@
 
 #[path = "support/ledger.rs"]
 mod ledger;
-#[path = "support/pages.rs"]
+#[path = "../../arena/tests/support/pages.rs"]
 mod pages;
 
 use ledger::{Counted, Ledger};

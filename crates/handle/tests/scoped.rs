@@ -4,7 +4,7 @@
 mod random;
 
 use mudlark::{Gc, GcCell, GcMutex, GcWeak, Heap, Interrupted, Root, Scope, Trace, Zeal};
-use random::Random;
+use random::{Random, Seed};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -13,17 +13,6 @@ use std::{
     },
     thread,
 };
-
-/// Names the seed when a thread panics.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("the failing thread's seed is {}", self.0);
-        }
-    }
-}
 
 /// An object that threads share, and that knows who it is.
 #[derive(Trace)]

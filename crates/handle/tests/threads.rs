@@ -4,23 +4,12 @@
 mod random;
 
 use mudlark::{Gc, GcCell, GcPercent, GcRefCell, Heap, Mutator, Root, Trace};
-use random::Random;
+use random::{Random, Seed};
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
 };
-
-/// Names the seed when a thread panics.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("the failing thread's seed is {}", self.0);
-        }
-    }
-}
 
 const EDGES: usize = 3;
 const OBJECTS: usize = 40;

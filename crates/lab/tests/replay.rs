@@ -2,17 +2,7 @@
 
 mod support;
 
-use support::{Json, mudlark};
-
-/// Runs a line that must be refused with a better command line, and returns the message.
-fn refused(line: &str) -> String {
-    let output = mudlark(line);
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(2), "{line}: {stderr}");
-    assert!(output.stdout.is_empty() && stderr.starts_with("error: "), "{line}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{line}: {stderr}");
-    stderr
-}
+use support::{Json, mudlark, refused};
 
 /// Goal: both sides of a replay are told, and the live set is whole at its end. Method: a fraction of a second of some scenarios;
 /// a damaged live set would end the run with an error.

@@ -1,19 +1,12 @@
 //! The commands `sim` and `explain` from the outside.
 
+mod support;
+
 use mudlark_sim::{json::Json, scenarios};
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::{fs, path::PathBuf};
+use support::{mudlark, refused};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sim/tests/golden");
-
-/// Runs `mudlark` with the words of a line.
-fn mudlark(line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mudlark"));
-    command.args(line.split_whitespace()).output().expect("the binary was built for this test")
-}
 
 /// Runs a line that must succeed, and returns its output.
 fn run(line: &str) -> String {
@@ -21,16 +14,6 @@ fn run(line: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.is_empty(), "{line}: {stderr}");
     String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-/// Runs a line that must be refused, and returns the message.
-fn refused(line: &str) -> String {
-    let output = mudlark(line);
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(2), "{line}: {stderr}");
-    assert!(output.stdout.is_empty() && stderr.starts_with("error: "), "{line}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{line}: {stderr}");
-    stderr
 }
 
 /// A file that is gone when the test ends.

@@ -3,7 +3,7 @@
 use super::{
     Barrier, Thing, add_root, alloc, core,
     cycle::{attach, detach, explore},
-    drive, enter, finish, give_up, plant,
+    drive, drive_or_mark, enter, finish, give_up, plant,
 };
 use crate::{cycle::Phase, mutator::Mutator, plant::Bug, shadow_stack::LocalSlot};
 use loom::{sync::Arc, thread};
@@ -58,13 +58,7 @@ fn use_a_slot_again(has_begun: bool, bug: Option<Bug>) {
         };
         let driver = {
             let core = Arc::clone(&core);
-            thread::spawn(move || {
-                if has_begun {
-                    let _ = core.mark_some(1 << 20, &core.assists);
-                } else {
-                    drive(&core);
-                }
-            })
+            thread::spawn(move || drive_or_mark(&core, has_begun))
         };
         mover.join().expect("the mutator is done");
         driver.join().expect("the driver is done");

@@ -299,6 +299,15 @@ fn drive(core: &Core) -> u64 {
     number
 }
 
+/// What a driver does beside a mutator: marks, if marking has begun, or else drives a cycle.
+fn drive_or_mark(core: &Core, has_begun: bool) {
+    if has_begun {
+        let _ = core.mark_some(1 << 20, &core.assists);
+    } else {
+        drive(core);
+    }
+}
+
 /// Brings a cycle that others began to its end. Nobody else may be at work.
 fn finish(core: &Core, number: u64) {
     while core.stats().cycles + core.stats().aborted_cycles < number {

@@ -311,6 +311,11 @@ impl World<'_> {
     }
 }
 
+/// A heap that is verified, and collects when a script says so.
+fn config() -> Config {
+    Config { percent: GcPercent::Off, max_heap: 8 << 20, workers: 0, verify: true, ..Config::default() }
+}
+
 /// Runs a script with some mutators, without and with the bug.
 fn catches<const MUTATORS: usize>(bug: Bug, script: impl Fn(World<'_>, [&Mutator; MUTATORS])) {
     catches_itself(bug, |world, mutators| {
@@ -322,14 +327,7 @@ fn catches<const MUTATORS: usize>(bug: Bug, script: impl Fn(World<'_>, [&Mutator
 /// The same; `script` returns `true` if it saw something wrong by itself.
 fn catches_itself<const MUTATORS: usize>(bug: Bug, script: impl Fn(World<'_>, [&Mutator; MUTATORS]) -> bool) {
     for planted in [None, Some(bug)] {
-        let config = Config {
-            percent: GcPercent::Off,
-            max_heap: 8 << 20,
-            workers: 0,
-            verify: true,
-            zeal: Zeal { fill_freed: true, ..Zeal::default() },
-            ..Config::default()
-        };
+        let config = Config { zeal: Zeal { fill_freed: true, ..Zeal::default() }, ..config() };
         let core = Core::new(config).expect("there is memory");
         if let Some(bug) = planted {
             core.plant(bug);

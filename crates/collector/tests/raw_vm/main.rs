@@ -5,24 +5,19 @@
 mod compile;
 mod machine;
 mod objects;
+#[path = "../../../arena/tests/support/pages.rs"]
+mod pages;
 mod programs;
 mod reference;
 mod syntax;
 mod value;
 
 use machine::{Machine, Rules, World};
-use mudlark_arena::{PageSource, SystemPages};
 use mudlark_collector::{Config, FullCause, Zeal};
+use pages::FlakyPages;
 use programs::LIBRARY;
 use reference::Reference;
-use std::{
-    ops::Range,
-    ptr::NonNull,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 use syntax::{Form, read};
 
 /// A heap that begins a cycle after so many allocations of one kind, and checks each.
@@ -206,58 +201,14 @@ fn without_barrier_or_log_objects_are_lost() {
 
 // ---- memory that cannot be had
 
-/// The system's pages, which refuse one request, or all from one on.
-#[derive(Debug)]
-struct Refusing {
-    asked: Arc<AtomicU64>,
-    refused: Range<u64>,
-}
-
-impl Refusing {
-    fn refuses(&self) -> bool {
-        self.refused.contains(&self.asked.fetch_add(1, Relaxed))
-    }
-}
-
-// SAFETY: the system's pages, or none.
-unsafe impl PageSource for Refusing {
-    fn page_bytes(&self) -> usize {
-        SystemPages.page_bytes()
-    }
-
-    fn reserve(&self, bytes: usize) -> Option<NonNull<u8>> {
-        if self.refuses() { None } else { SystemPages.reserve(bytes) }
-    }
-
-    unsafe fn unreserve(&self, start: NonNull<u8>, bytes: usize) {
-        // SAFETY: passed on.
-        unsafe { SystemPages.unreserve(start, bytes) }
-    }
-
-    unsafe fn commit(&self, start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: passed on.
-        !self.refuses() && unsafe { SystemPages.commit(start, bytes) }
-    }
-
-    unsafe fn decommit(&self, start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: passed on.
-        !self.refuses() && unsafe { SystemPages.decommit(start, bytes) }
-    }
-
-    unsafe fn advise_huge(&self, start: NonNull<u8>, bytes: usize) {
-        // SAFETY: passed on.
-        unsafe { SystemPages.advise_huge(start, bytes) }
-    }
-}
-
 /// Runs a program while the system refuses; tells whether it came to its end, and how often the system was asked.
 fn run_refused(forms: &[Form], wanted: &str, refused: Range<u64>) -> (bool, u64) {
-    let asked = Arc::new(AtomicU64::new(0));
-    let pages = Box::new(Refusing { asked: Arc::clone(&asked), refused });
+    let flaky = FlakyPages::refusing(refused.start, refused.end);
+    let pages = Box::new(flaky.clone());
     let zeal = Zeal { fill_freed: true, ..Zeal::default() };
     let config = Config { pages, max_heap: 64 << 20, workers: 0, zeal, ..Config::default() };
     let Some((world, globals)) = World::new(config, compile::compile(forms), Rules::Kept) else {
-        return (false, asked.load(Relaxed));
+        return (false, flaky.requests());
     };
     let mut mutator = world.heap.attach();
     let mut machine = Machine::new(&world, &mut mutator);
@@ -281,7 +232,7 @@ fn run_refused(forms: &[Form], wanted: &str, refused: Range<u64>) -> (bool, u64)
         assert_eq!((stats.allocated - stats.freed, stats.large_objects), (0, 0), "{stats:?}");
     }
     world.heap.recount().expect("the counters are exact");
-    (is_done, asked.load(Relaxed))
+    (is_done, flaky.requests())
 }
 
 /// Goal: a refusal of the system is an error, and breaks nothing. Method: refuse the n-th request, and all from the n-th on, for each n until

@@ -1,5 +1,9 @@
 //! Objects and heaps for tests of collections.
 
+#[path = "alive.rs"]
+mod alive;
+
+pub(crate) use alive::Alive;
 use mudlark::{Gc, Heap, Scope, Static, Trace, Zeal};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -34,15 +38,6 @@ pub(crate) fn assert_sound(heap: &Heap) {
         (0, 0, 0),
         "something is left"
     );
-}
-
-/// Counts those that are alive.
-pub(crate) struct Alive(pub(crate) Arc<AtomicUsize>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
 }
 
 /// An element: its number twice, in the object and in a string that a freed cell would not hold.

@@ -4,7 +4,7 @@
 use mudlark::{Heap, Mutator};
 use std::{
     sync::mpsc::{Receiver, Sender, channel},
-    thread::Scope,
+    thread::{self, Scope},
 };
 
 /// A mutator on a thread of its own, which enters and leaves a scope on demand.
@@ -87,6 +87,24 @@ pub(crate) fn begin_cycle(heap: &Heap, mutator: &mut Mutator) {
     let cycles = heap.stats().cycles;
     begin_cycle_anywhere(heap, mutator);
     assert_eq!(heap.stats().cycles, cycles, "the cycle waits for somebody");
+}
+
+/// Does `work` in the middle of a cycle of a heap without background threads: so many handshakes after its begin.
+pub(crate) fn in_cycle<R>(
+    heap: &Heap,
+    mutator: &mut Mutator,
+    advances: usize,
+    work: impl FnOnce(&mut Mutator) -> R,
+) -> R {
+    thread::scope(|scope| {
+        let mut relay = Relay::new(scope, heap);
+        relay.begin();
+        begin_cycle(heap, mutator);
+        (0..advances).for_each(|_| relay.advance());
+        let result = work(mutator);
+        relay.end();
+        result
+    })
 }
 
 /// Allocates garbage in a few scopes.

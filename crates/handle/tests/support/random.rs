@@ -1,4 +1,5 @@
 //! Random numbers for tests that print their seeds.
+#![allow(dead_code, reason = "no test needs all of it")]
 
 /// Random numbers: xorshift64.
 pub(crate) struct Random(u64);
@@ -15,5 +16,16 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 33) as usize % end
+    }
+}
+
+/// Names the seed when a thread panics.
+pub(crate) struct Seed(pub(crate) u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the failing thread's seed is {}", self.0);
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! Runs the binary and reads its JSON.
+#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output, Stdio};
@@ -8,6 +9,16 @@ pub(crate) fn mudlark(line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mudlark"));
     command.args(line.split_whitespace()).stdin(Stdio::null());
     command.output().expect("the binary was built for this test")
+}
+
+/// Runs a line that must be refused with a better command line, and returns the message.
+pub(crate) fn refused(line: &str) -> String {
+    let output = mudlark(line);
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{line}: {stderr}");
+    assert!(output.stdout.is_empty() && stderr.starts_with("error: "), "{line}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{line}: {stderr}");
+    stderr
 }
 
 /// A value of the JSON that the lab writes: no escapes.

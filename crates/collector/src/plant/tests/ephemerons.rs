@@ -118,14 +118,7 @@ fn the_verifier_sees_that_pairs_are_copied_after_the_snapshot() {
 #[test]
 fn chains_behind_an_upgraded_key_live() {
     for steps in 0..12 {
-        let config = Config {
-            percent: GcPercent::Off,
-            max_heap: 8 << 20,
-            workers: 0,
-            verify: true,
-            ..Config::default()
-        };
-        let core = Core::new(config).expect("there is memory");
+        let core = Core::new(config()).expect("there is memory");
         let world = World { core: &core };
         let mutator = world.attach();
         let (holder, live) = world.enter(&mutator, |cx| {

@@ -97,14 +97,7 @@ fn the_verifier_sees_that_cleanups_are_missed() {
 #[test]
 fn revived_objects_live_whenever_they_are_polled() {
     for steps in 0..24 {
-        let config = Config {
-            percent: GcPercent::Off,
-            max_heap: 8 << 20,
-            workers: 0,
-            verify: true,
-            ..Config::default()
-        };
-        let core = Core::new(config).expect("there is memory");
+        let core = Core::new(config()).expect("there is memory");
         let world = World { core: &core };
         let mutator = world.attach();
         let (guardians, holder) = world.enter(&mutator, |cx| {

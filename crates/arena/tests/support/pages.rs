@@ -1,11 +1,12 @@
 //! The system's pages, which can be told to refuse.
+#![allow(dead_code, reason = "no test needs all of it")]
 
 use mudlark_arena::{PageSource, SystemPages};
 use std::{
     ptr::NonNull,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -29,18 +30,23 @@ impl FlakyPages {
 
     /// Refuses nothing any more.
     pub(crate) fn heal(&self) {
-        self.0.until.store(0, SeqCst);
+        self.0.until.store(0, Relaxed);
     }
 
-    /// How many requests were refused.
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        self.0.count.load(Relaxed)
+    }
+
+    /// How many of them were refused.
     pub(crate) fn refused(&self) -> u64 {
-        self.0.refused.load(SeqCst)
+        self.0.refused.load(Relaxed)
     }
 
     fn refuses(&self) -> bool {
-        let number = self.0.count.fetch_add(1, SeqCst);
-        let refuses = (self.0.from..self.0.until.load(SeqCst)).contains(&number);
-        self.0.refused.fetch_add(u64::from(refuses), SeqCst);
+        let number = self.0.count.fetch_add(1, Relaxed);
+        let refuses = (self.0.from..self.0.until.load(Relaxed)).contains(&number);
+        self.0.refused.fetch_add(u64::from(refuses), Relaxed);
         refuses
     }
 }
